@@ -1,0 +1,75 @@
+"""A sequence classifier: recurrent layers and a linear readout. What the recipes train; any model can be converted."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from spikeseq.errors import ConfigError, nearest
+from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
+
+CELLS: dict[str, Any] = {
+    "torch_lstm": nn.LSTM,
+    "torch_gru": nn.GRU,
+    "lstm": LSTM,
+    "gru": GRU,
+    "hard_lstm": HardLSTM,
+    "quantized_lstm": QuantizedLSTM,
+    "spiking_lstm": SpikingLSTM,
+    "stream_lstm": StreamLSTM,
+}
+
+
+class SequenceClassifier(nn.Module):
+    """``x [B, L, I] -> logits [B, classes]``: recurrent layers (batch first), then ``W_out h + b`` of the pooled output.
+
+    For a spiking layer the output is the average over T of its spikes, so the readout is ``sum_t W_out h_t / T``.
+
+    cell     one of CELLS;  options: further arguments of that layer (``time_steps``, ``max_packet``, ..)
+    pooling  "last" element, or "mean" over the sequence
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        classes: int,
+        cell: str = "torch_lstm",
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        pooling: Literal["last", "mean"] = "last",
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if cell not in CELLS:
+            raise ConfigError(f"cell={cell!r}: {nearest(cell, CELLS)}")
+        if pooling not in ("last", "mean"):
+            raise ConfigError(f"pooling={pooling!r}: {nearest(str(pooling), ('last', 'mean'))}")
+        self.rnn = CELLS[cell](
+            input_size, hidden_size, num_layers,
+            batch_first=True, dropout=dropout, bidirectional=bidirectional, **(options or {}),
+        )  # fmt: skip
+        self.pooling = pooling
+        self.dropout = nn.Dropout(dropout)
+        self.readout = nn.Linear(hidden_size * (1 + bidirectional), classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x [B, L, I]`` -> logits ``[B, classes]``."""
+        output, _ = self.rnn(x)
+        return self.classify(output)
+
+    def classify(self, output: Tensor) -> Tensor:
+        """Outputs of the recurrent layers ``[B, L, H]`` -> logits ``[B, classes]``."""
+        pooled = output[:, -1] if self.pooling == "last" else output.mean(1)
+        logits: Tensor = self.readout(self.dropout(pooled))
+        return logits
+
+    @torch.no_grad()
+    def run(self, x: Tensor, order: Literal["serial", "layer", "wavefront"] = "wavefront") -> Tensor:
+        """As :meth:`forward`, node by node in the given order (spiking layers only): ``[B, classes]``."""
+        if not isinstance(self.rnn, SpikingLSTM | StreamLSTM):
+            raise ConfigError(f"run() needs a spiking layer, this model has {type(self.rnn).__name__}; use forward()")
+        return self.classify(self.rnn.run(x, order=order).output)

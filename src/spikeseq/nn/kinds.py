@@ -1,0 +1,166 @@
+"""What tells one recurrent layer from another: its step, extra parameters, weight layout and state.
+
+nn/recurrent.py (layers) and nn/cell.py (single elements) hold the conventions once and take one of these.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from spikeseq.nn.replicas import SpikingLSTMState, join_replicas, split_replicas
+from spikeseq.ops.cells.grid import GridStep
+from spikeseq.ops.cells.gru import GRUState, GRUStep
+from spikeseq.ops.cells.hard_lstm import HardLSTMStep, HardParams, QuantizedLSTMStep
+from spikeseq.ops.cells.lstm import LSTMState, LSTMStep
+from spikeseq.ops.cells.streams import StreamParams, StreamStep
+from spikeseq.ops.reference import Step
+from spikeseq.ops.scan import Projection
+
+SIGMOID_WIDTH = 4.0  # a hard sigmoid this wide has the slope of the sigmoid at 0
+SMALLEST = 1e-3  # thresholds and clip ranges stay positive in training
+
+
+class Kind(ABC):
+    """One kind of recurrent cell."""
+
+    gates: ClassVar[int] = 4  # rows of a weight matrix, in units of H
+    state_type: ClassVar[Any] = LSTMState  # public state, fields [D, B, ..]
+    time_steps: int = 1
+    replicated: ClassVar[bool] = False  # whether spikes carry a time-step axis T
+
+    @abstractmethod
+    def step(self) -> Step:
+        """Return the pure step."""
+
+    def extra(self, hidden: int) -> dict[str, Tensor]:
+        """Initial values of the parameters beside weights and biases."""
+        return {}
+
+    def params(self, values: Mapping[str, Tensor]) -> Any:
+        """Parameters of the step, batch axis added, from the values named by :meth:`extra`."""
+        return ()
+
+    def projection(self, x: Tensor, w: Mapping[str, Tensor]) -> tuple[Projection, Tensor]:
+        """Input product and recurrent weight from ``weight_ih, weight_hh`` and, if there, ``bias_ih, bias_hh``."""
+        bias = w["bias_ih"] + w["bias_hh"] if "bias_ih" in w else None
+        return Projection(x, w["weight_ih"], bias), w["weight_hh"]
+
+    def enter(self, state: tuple[Tensor, ...]) -> Any:
+        """Public state of one layer, ``[B, ..]`` -> state of the scan."""
+        return LSTMState(*state)
+
+    def leave(self, state: Any) -> tuple[Tensor, ...]:
+        """State of the scan -> public state of one layer."""
+        return tuple(state)
+
+
+@dataclass(frozen=True)
+class LSTMKind(Kind):
+    """Float LSTM."""
+
+    def step(self) -> Step:
+        """Return the pure step."""
+        return LSTMStep()
+
+
+@dataclass(frozen=True)
+class GRUKind(Kind):
+    """Float GRU."""
+
+    gates: ClassVar[int] = 3
+    state_type: ClassVar[Any] = GRUState
+
+    def step(self) -> Step:
+        """Return the pure step."""
+        return GRUStep()
+
+    def projection(self, x: Tensor, w: Mapping[str, Tensor]) -> tuple[Projection, Tensor]:
+        """Rows r, z, n of ``nn.GRU`` -> blocks n_x, r, z, n_h (ops/cells/gru.py)."""
+        r, z, n = w["weight_ih"].chunk(3)
+        weight, bias = torch.cat([n, r, z, torch.zeros_like(n)]), None
+        if "bias_ih" in w:
+            (i_r, i_z, i_n), (h_r, h_z, h_n) = w["bias_ih"].chunk(3), w["bias_hh"].chunk(3)
+            bias = torch.cat([i_n, i_r + h_r, i_z + h_z, h_n])
+        return Projection(x, weight, bias), w["weight_hh"]
+
+    def enter(self, state: tuple[Tensor, ...]) -> Any:
+        """Public state of one layer -> state of the scan."""
+        return GRUState(*state)
+
+
+@dataclass(frozen=True)
+class HardKind(Kind):
+    """Hard LSTM."""
+
+    def step(self) -> Step:
+        """Return the pure step."""
+        return HardLSTMStep()
+
+    def extra(self, hidden: int) -> dict[str, Tensor]:
+        """``threshold [3, H]`` of the gates i, f, o and ``clip [H]``."""
+        return {"threshold": torch.full((3, hidden), SIGMOID_WIDTH), "clip": torch.ones(hidden)}
+
+    def params(self, values: Mapping[str, Tensor]) -> Any:
+        """Positive ranges with a batch axis."""
+        return HardParams(
+            values["threshold"].clamp(min=SMALLEST).unsqueeze(1), values["clip"].clamp(min=SMALLEST)[None]
+        )
+
+
+@dataclass(frozen=True)
+class QuantizedKind(HardKind):
+    """T-level quantised LSTM."""
+
+    time_steps: int = 2
+    shift: float = 0.5
+
+    def step(self) -> Step:
+        """Return the pure step."""
+        return QuantizedLSTMStep(self.time_steps, self.shift)
+
+
+@dataclass(frozen=True)
+class GridKind(QuantizedKind):
+    """Spiking LSTM on the grid (n, t)."""
+
+    max_packet: int | None = None
+    state_type: ClassVar[Any] = SpikingLSTMState
+    replicated: ClassVar[bool] = True
+
+    def step(self) -> Step:
+        """Return the pure step."""
+        return GridStep(self.time_steps, self.shift, self.max_packet)
+
+    def enter(self, state: tuple[Tensor, ...]) -> Any:
+        """Average and streams -> replicas."""
+        return split_replicas(state[0], state[1], self.time_steps)
+
+    def leave(self, state: Any) -> tuple[Tensor, ...]:
+        """Replicas -> average and streams."""
+        return join_replicas(state)
+
+
+@dataclass(frozen=True)
+class StreamKind(GridKind):
+    """Per-t streams with binary IF or LIF gates (S1)."""
+
+    leak: float = 1.0
+
+    def step(self) -> Step:
+        """Return the pure step."""
+        return StreamStep(self.time_steps, shift=self.shift > 0)
+
+    def extra(self, hidden: int) -> dict[str, Tensor]:
+        """Ranges as for the hard LSTM, and ``leak [3, H]`` of the gate neurons."""
+        return {**super().extra(hidden), "leak": torch.full((3, hidden), self.leak)}
+
+    def params(self, values: Mapping[str, Tensor]) -> Any:
+        """Positive ranges and leaks in [0, 1], with a batch axis."""
+        hard = super().params(values)
+        return StreamParams(hard.threshold, hard.clip, values["leak"].clamp(0, 1).unsqueeze(1))

@@ -1,0 +1,191 @@
+"""The conventions of ``torch.nn.LSTM``, once, for every cell: layers, directions, layout, lengths, packing, state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from spikeseq.errors import ConfigError, ShapeError
+from spikeseq.nn.kinds import Kind
+from spikeseq.nn.observe import Seen, report
+from spikeseq.nn.packing import pack_like, unpack
+from spikeseq.ops.scan import scan
+from spikeseq.shapes import check_lengths, check_sequence
+
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+class Recurrent(nn.Module):
+    """A stack of recurrent layers that run one kind of cell through the engine.
+
+    Constructor, weight names and shapes, ``forward`` and layouts are those of ``torch.nn.LSTM``; ``state`` goes in and
+    comes out as a NamedTuple of ``[num_layers * num_directions, B, ..]``, None means zeros.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if isinstance(value, bool) or int(value) != value or value < 1:
+                raise ConfigError(f"{name}={value!r}: pass a whole number, 1 or more")
+        if not 0 <= dropout < 1:
+            raise ConfigError(f"dropout={dropout!r}: pass a probability from 0 up to, not including, 1")
+        self.kind, self.input_size, self.hidden_size, self.num_layers = kind, input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
+        rows, directions = kind.gates * hidden_size, 1 + bidirectional
+        for part, layer in self._parts():
+            width = input_size if layer == 0 else hidden_size * directions
+            shapes = {
+                "weight_ih": (rows, width),
+                "weight_hh": (rows, hidden_size),
+                "bias_ih": (rows,),
+                "bias_hh": (rows,),
+            }
+            for name, shape in shapes.items():
+                if bias or name.startswith("weight"):
+                    self.register_parameter(
+                        f"{name}_{part}", nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+                    )
+            for name, value in kind.extra(hidden_size).items():
+                self.register_parameter(f"{name}_{part}", nn.Parameter(value.to(device=device, dtype=dtype)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weights and biases uniform in ``+-1 / sqrt(H)``, as in ``nn.LSTM``; extra parameters as their kind says."""
+        bound = self.hidden_size**-0.5
+        for part, _ in self._parts():
+            for name, value in self.part(part).items():
+                if name in WEIGHTS:
+                    nn.init.uniform_(value, -bound, bound)
+            for name, value in self.kind.extra(self.hidden_size).items():
+                with torch.no_grad():
+                    self.get_parameter(f"{name}_{part}").copy_(value)
+
+    def _parts(self) -> list[tuple[str, int]]:
+        """Names of layer and direction, "l0", "l0_reverse", "l1", .., with the layer's number."""
+        suffixes = ("", "_reverse") if self.bidirectional else ("",)
+        return [(f"l{layer}{s}", layer) for layer in range(self.num_layers) for s in suffixes]
+
+    def part(self, part: str) -> dict[str, nn.Parameter]:
+        """Parameters of one layer and direction by plain name (``weight_ih``, .., ``threshold``)."""
+        names = (*(WEIGHTS if self.bias else WEIGHTS[:2]), *self.kind.extra(1))
+        return {name: self.get_parameter(f"{name}_{part}") for name in names}
+
+    def forward(
+        self, x: Tensor | PackedSequence, state: Any = None, lengths: Tensor | list[int] | None = None
+    ) -> tuple[Any, Any]:
+        """Run the sequence.
+
+        x        ``[L, B, I]``, ``[B, L, I]`` with ``batch_first``, ``[L, I]`` for one sequence, or a PackedSequence
+        state    the NamedTuple that an earlier call returned, ``(h, c)`` of an ``nn.LSTM``, or None (zeros)
+        lengths  ``[B]`` true lengths: what lies behind them changes no result, outputs there are 0
+        Returns ``(output, state)``: output ``[L, B, D H]`` in the layout of ``x``; the state after each row's last element.
+        Raises ShapeError when a shape does not fit.
+        """
+        if isinstance(x, PackedSequence):
+            if lengths is not None:
+                raise ShapeError("lengths is given with a PackedSequence, which has its own; leave it out")
+            padded, lengths = unpack(x)
+            output, state = self._run(padded, state, lengths)
+            return pack_like(output, x), state
+        check_sequence(x, self.input_size, self.batch_first)
+        if x.dim() == 2:
+            single = None if state is None else tuple(s.unsqueeze(1) for s in state)
+            output, last = self._run(x.unsqueeze(1), single, lengths)
+            return output.squeeze(1), self.kind.state_type(*(s.squeeze(1) for s in last))
+        output, state = self._run(x.transpose(0, 1) if self.batch_first else x, state, lengths)
+        return output.transpose(0, 1) if self.batch_first else output, state
+
+    def _run(self, x: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
+        """Time first ``[L, B, I]`` -> ``[L, B, D H]`` and the public state."""
+        check_sequence(x, self.input_size, False)
+        lengths = None if lengths is None else check_lengths(lengths, x.shape[1], x.shape[0])
+        states = self._states(state, x)
+        signal, last = x.unsqueeze(1) if self.kind.replicated else x, []
+        for layer in range(self.num_layers):
+            if layer and self.dropout and self.training:
+                signal = signal * self._dropout_mask(signal)
+            outputs = []
+            for part, _ in [p for p in self._parts() if p[1] == layer]:
+                output, end = self._pass(part, signal, states[len(last)], lengths)
+                outputs.append(output)
+                last.append(end)
+            signal = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
+        output = signal.sum(1) / self.kind.time_steps if self.kind.replicated else signal
+        return output, self.kind.state_type(*(torch.stack(s) for s in zip(*last, strict=True)))
+
+    def _pass(self, part: str, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One direction of one layer: ``x [L, *lead, I]`` -> ``[L, *lead, H]`` and the public state at its end."""
+        mask = None if lengths is None else _valid(lengths, x)
+        values = self.part(part)
+        turned = _reverse(x, lengths) if part.endswith("_reverse") else x
+        projection, recurrent = self.kind.projection(turned, values)
+        params = self.kind.params(values)
+        output, end = scan(self.kind.step(), projection, recurrent, self.kind.enter(state), params, mask)
+        report(Seen(self, part, turned, output, mask))
+        return _reverse(output, lengths) if part.endswith("_reverse") else output, self.kind.leave(end)
+
+    def _states(self, state: Any, x: Tensor) -> list[tuple[Tensor, ...]]:
+        """Public state -> a tuple of ``[B, ..]`` for each layer and direction; None -> zeros."""
+        passes, batch = len(self._parts()), x.shape[1]
+        fields = len(self.kind.state_type._fields)
+        if state is None:
+            return [tuple(x.new_zeros(batch, self.hidden_size) for _ in range(fields))] * passes
+        state = (state,) if isinstance(state, Tensor) else tuple(state)
+        plain = (passes, batch, self.hidden_size)
+        full = (passes, batch, 2 * self.kind.time_steps - 1, self.hidden_size)
+        for i, value in enumerate(state):
+            allowed = (plain, full) if self.kind.replicated and i == 1 else (plain,)
+            if tuple(value.shape) not in allowed:
+                raise ShapeError(f"state[{i}] has shape {tuple(value.shape)}: pass {' or '.join(map(str, allowed))}")
+        if len(state) != fields:
+            raise ShapeError(f"state has {len(state)} tensors: pass the {fields} of {self.kind.state_type.__name__}")
+        return list(zip(*(s.unbind(0) for s in state), strict=True))
+
+    def _dropout_mask(self, signal: Tensor) -> Tensor:
+        """Mask with the replicas' axis of size 1: all T spikes of a unit are dropped together."""
+        shape = (signal.shape[0], 1, *signal.shape[2:]) if self.kind.replicated else signal.shape
+        return torch.bernoulli(signal.new_full(shape, 1 - self.dropout)) / (1 - self.dropout)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        """Take the weights of a plain ``nn.LSTM``: ranges that it has not keep their present values."""
+        extra = [f"{prefix}{name}_{part}" for part, _ in self._parts() for name in self.kind.extra(1)]
+        if extra and not any(name in state_dict for name in extra):
+            for name in extra:
+                state_dict[name] = self.get_parameter(name.removeprefix(prefix)).detach()
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def extra_repr(self) -> str:
+        """Sizes, options that are not the default, and the kind of cell."""
+        options = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        shown = [f"{k}={getattr(self, k)}" for k, default in options.items() if getattr(self, k) != default]
+        return ", ".join([str(self.input_size), str(self.hidden_size), *shown, repr(self.kind)])
+
+
+def _valid(lengths: Tensor, x: Tensor) -> Tensor:
+    """Mask ``[L, B, 1]``, False at padding."""
+    return (torch.arange(x.shape[0])[:, None] < lengths).unsqueeze(-1).to(x.device)
+
+
+def _reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Turn each row round within its own length; padding stays where it is. ``x [L, *lead, F]``, batch second to last."""
+    if lengths is None:
+        return x.flip(0)
+    n = torch.arange(x.shape[0])[:, None]
+    index = torch.where(n < lengths, lengths - 1 - n, n).to(x.device)  # [L, B]
+    index = index.view(index.shape[0], *(1,) * (x.dim() - 3), index.shape[1], 1)
+    return torch.gather(x, 0, index.expand(x.shape))

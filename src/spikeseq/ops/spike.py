@@ -1,0 +1,75 @@
+"""Step, rounding and counting functions whose backward pass is chosen: exact values forward, a slope backward.
+
+All of them are built on one identity, exact in floating point because ``u - u == 0``::
+
+    value    = exact + (smooth - smooth)      forward: exact
+    gradient = d smooth                       backward: the slope of the smooth stand-in
+
+Sources: Bengio et al. (2013), arXiv:1308.3432 (straight-through); Bu et al. (2022), arXiv:2303.04347 (QCFS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Surrogate = Callable[[Tensor], Tensor]  # u [...] -> H(u) [...], with a slope of its own backward
+
+
+def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
+    """Return the value of ``exact`` with the gradient of ``smooth``; both ``[...]``, any unit."""
+    return exact.detach() + (smooth - smooth.detach())
+
+
+def round_half_away(u: Tensor, shift: float = 0.5) -> Tensor:
+    r"""``R(u) = sign(u) floor(|u| + shift)``: the signed staircase with the odd shift.
+
+    ``shift`` 1/2 is the optimum (exact rounding); 0 leaves a dead zone, as plain bipolar neurons do. No gradient.
+    """
+    return torch.sign(u) * torch.floor(u.abs() + shift)
+
+
+def level_count(u: Tensor, levels: int, shift: float = 0.5) -> Tensor:
+    r"""``K = clip(floor(levels * u + shift), 0, levels)``: how many of ``levels`` spikes an IF neuron fires. No gradient."""
+    return torch.clamp(torch.floor(levels * u + shift), 0, levels)
+
+
+def quantize_unit(u: Tensor, levels: int, shift: float = 0.5) -> Tensor:
+    """Quantise to ``{0, 1/levels, .., 1}``; the gradient is that of ``clip(u, 0, 1)``."""
+    return straight_through(level_count(u, levels, shift) / levels, torch.clamp(u, 0, 1))
+
+
+def round_through(u: Tensor, shift: float = 0.5) -> Tensor:
+    """Round half away from zero (see :func:`round_half_away`) with gradient 1."""
+    return straight_through(round_half_away(u, shift), u)
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """Heaviside step, ``H(0) = 1``; slope ``1 / width`` for ``|u| <= width / 2``.
+
+    With ``width`` equal to the threshold, the slopes of the T switches of an IF neuron add up to the slope of the
+    clipped line that it samples (the QCFS straight-through gradient).
+    """
+
+    width: float = 1.0
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """``u [...]`` in threshold units -> spikes ``{0, 1} [...]``."""
+        smooth = torch.clamp(u / self.width, -0.5, 0.5)
+        return straight_through((u >= 0).to(u.dtype), smooth)
+
+
+@dataclass(frozen=True)
+class Triangle:
+    """Heaviside step, ``H(0) = 1``; slope ``height * max(0, 1 - |u|)`` (Bellec et al. 2018, arXiv:1803.09574)."""
+
+    height: float = 0.3
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """``u [...]`` in threshold units -> spikes ``{0, 1} [...]``."""
+        slope = self.height * torch.clamp(1 - u.abs(), min=0).detach()
+        return straight_through((u >= 0).to(u.dtype), slope * u)

@@ -1,0 +1,118 @@
+"""One self-contained HTML page: style and pictures inside, no scripts, nothing fetched; for phone, desk and paper."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from spikeseq.report.atomic import write_atomic
+from spikeseq.report.columns import Columns, Row, as_columns, cell_text, is_number
+from spikeseq.report.figure import png_bytes
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 60rem; margin: 0 auto;
+  padding: 1rem; overflow-wrap: break-word }
+h1, h2 { line-height: 1.2; margin: 1.5em 0 .5em }
+.text { white-space: pre-line }
+.wide { overflow-x: auto; margin: 1rem 0 }
+table { border-collapse: collapse; font-size: .9rem }
+caption, figcaption { text-align: left; color: #555; font-size: .9rem; padding: .3rem 0 }
+th, td { text-align: left; padding: .3rem .7rem; border-bottom: 1px solid #ddd; white-space: nowrap }
+th { border-bottom: 2px solid #222; white-space: normal; vertical-align: bottom }
+.number { text-align: right; font-variant-numeric: tabular-nums }
+figure { margin: 1rem 0 }
+img { max-width: 100%; height: auto }
+@media print {
+  body { max-width: none; padding: 0; font-size: 10pt }
+  .wide { overflow: visible }
+  table { font-size: 7.5pt }
+  th, td { white-space: normal; padding: .15rem .3rem }
+  h2 { break-after: avoid }
+  tr, figure { break-inside: avoid }
+}
+"""
+# the browser itself refuses scripts and the network, whatever text gets into the page
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading between sections."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; line breaks are kept."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns, written as in `markdown_table`."""
+
+    rows: Sequence[Row]
+    columns: Columns
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure; the caption is what a screen reader says, too."""
+
+    figure: Figure
+    caption: str
+
+
+Section = Heading | Text | Table | Picture
+
+
+def write_page(path: str | Path, title: str, sections: Sequence[Section]) -> Path:
+    """Write the page, whole or not at all; all text is escaped; raises OSError when the disk refuses."""
+    return write_atomic(path, page_html(title, sections).encode())
+
+
+def page_html(title: str, sections: Sequence[Section]) -> str:
+    """Return the page as text; raises TypeError for a section of no known type."""
+    head = f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+    head += '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    head += f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>"
+    body = "\n".join([f"<h1>{html.escape(title)}</h1>", *map(_section_html, sections)])
+    return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+
+
+def _section_html(section: Section) -> str:
+    match section:
+        case Heading(text):
+            return f"<h2>{html.escape(text)}</h2>"
+        case Text(text):
+            return f'<p class="text">{html.escape(text)}</p>'
+        case Table():
+            return _table_html(section)
+        case Picture(figure, caption):
+            data, alt = base64.b64encode(png_bytes(figure)).decode(), html.escape(caption)
+            image = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+            return f"<figure>\n{image}\n<figcaption>{alt}</figcaption>\n</figure>"
+    raise TypeError(f"section is a {type(section).__name__}: give Heading, Text, Table or Picture")
+
+
+def _table_html(table: Table) -> str:
+    columns = as_columns(table.columns)
+    numeric = {column.key for column in columns if any(is_number(row.get(column.key)) for row in table.rows)}
+    kinds = {column.key: ' class="number"' if column.key in numeric else "" for column in columns}
+    head = "".join(f'<th scope="col"{kinds[column.key]}>{html.escape(column.title)}</th>' for column in columns)
+    lines = [
+        "".join(f"<td{kinds[c.key]}>{html.escape(cell_text(row.get(c.key), c))}</td>" for c in columns)
+        for row in table.rows
+    ]
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    caption = f"<caption>{html.escape(table.caption)}</caption>\n" if table.caption else ""
+    grid = f"{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>"
+    return f'<div class="wide">\n<table>\n{grid}\n</table>\n</div>'

@@ -1,0 +1,80 @@
+"""The page docs/results.md: every number in it comes from a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from spikeseq.report.columns import Column, markdown_table
+from spikeseq.report.post_hoc import post_hoc_table
+from spikeseq.report.record import Record
+from spikeseq.report.sources import footnotes
+from spikeseq.report.summary import data_name, groups, natural, spread, summarise
+
+METRICS = (
+    Column("test_accuracy", "test accuracy, %", scale=100, show_n=True),
+    Column("valid_accuracy", "valid accuracy, %", scale=100),
+    Column("epochs", "epochs", digits=1),
+    Column("best_epoch", "best epoch", digits=1),
+    Column("spike_rate", "spike rate", digits=3),
+    Column("macs_per_element", "MACs / element", digits=0),
+    Column("acs_per_element", "ACs / element", digits=0),
+    Column("parameters", "parameters", digits=0),
+    Column("train_seconds", "training, s", digits=0),
+)
+MODEL_COLUMNS = (Column("model"), Column("time_steps", "T"), *METRICS)
+BENCH_COLUMNS = (Column("name", "benchmark"), Column("metric"), Column("value", digits=4, show_n=True))
+
+HEADER = """# Results
+
+Made by `make results-table` from the records in `results/`; do not edit it. A number is the mean over n seeds ± the
+sample standard deviation; "-" means not measured. Test accuracy is computed once, from the checkpoint that is best on
+the validation data. MACs and ACs are counted per sequence element.
+"""
+
+
+def results_page(records: Sequence[Record]) -> str:
+    """Render the whole page as Markdown; equal records give an equal page, whatever their order.
+
+    Raises:
+        DataError: two records of a run share a seed, or a metric has no mean over seeds.
+    """
+    records = sorted(records, key=lambda r: (natural(r.name), r.kind, -1 if r.seed is None else r.seed, r.started))
+    if not records:
+        return HEADER + "\nNo records yet.\n"
+    sections = [_data_section(name, rows, post_hoc) for name, rows, post_hoc in result_tables(records)]
+    return "\n".join([HEADER, *sections, *_bench_section(records), footnotes(records)])
+
+
+def result_tables(
+    records: Sequence[Record],
+) -> list[tuple[str, list[dict[str, Any]], tuple[list[dict[str, Any]], list[Column]]]]:
+    """Return per data set its name, the rows for MODEL_COLUMNS, and rows and columns of the post-hoc table."""
+    tables = []
+    for name in sorted({data_name(record) for record in records if record.kind != "bench"}, key=natural):
+        own = [record for record in records if record.kind != "bench" and data_name(record) == name]
+        rows = summarise(own, [column.key for column in METRICS])
+        # a record that holds nothing but a post-hoc list has its own table
+        rows = [row for row in rows if row["kind"] == "train" or any(row[column.key] is not None for column in METRICS)]
+        tables.append((name, rows, post_hoc_table(own)))
+    return tables
+
+
+def _data_section(name: str, rows: list[dict[str, Any]], post_hoc: tuple[list[dict[str, Any]], list[Column]]) -> str:
+    text = f"## {name}\n"
+    if rows:
+        text += "\n" + markdown_table(rows, MODEL_COLUMNS)
+    if post_hoc[0]:
+        text += "\nTest accuracy after conversion, without further training:\n\n" + markdown_table(*post_hoc)
+    return text
+
+
+def _bench_section(records: Sequence[Record]) -> list[str]:
+    """Render the scalar metrics of benchmark records, one row each; no section where there are none."""
+    rows = []
+    for (name, _), runs in groups(record for record in records if record.kind == "bench").items():
+        for key in dict.fromkeys(key for run in runs for key in run.metrics):
+            values = [run.metrics[key] for run in runs if isinstance(run.metrics.get(key), int | float)]
+            if values:
+                rows.append({"name": name, "metric": key, "value": spread(values, len(runs))})
+    return ["## Benchmarks\n\n" + markdown_table(rows, BENCH_COLUMNS)] if rows else []

@@ -1,0 +1,53 @@
+"""Checks at the border: shapes, lengths and time steps, with errors that name the argument, its value and the remedy."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from spikeseq.errors import ConfigError, ShapeError
+
+TIME_STEPS = (1, 2, 4, 8, 16)
+
+
+def check_time_steps(time_steps: int) -> int:
+    """Return ``time_steps`` if it is a power of two up to 16, so that every division by it is a shift."""
+    if isinstance(time_steps, bool) or time_steps not in TIME_STEPS:
+        raise ConfigError(f"time_steps={time_steps!r}: T must be a power of two up to 16; pass one of {TIME_STEPS}")
+    return int(time_steps)
+
+
+def check_max_packet(max_packet: int | None) -> int | None:
+    """Return ``max_packet`` if it is None (no limit) or at least 1 spike."""
+    if max_packet is not None and (isinstance(max_packet, bool) or int(max_packet) != max_packet or max_packet < 1):
+        raise ConfigError(f"max_packet={max_packet!r}: pass None (no limit) or a whole number of spikes, 1 or more")
+    return max_packet
+
+
+def check_sequence(x: Tensor, input_size: int, batch_first: bool) -> None:
+    """Raise ShapeError unless ``x`` is a non-empty float sequence of ``input_size`` features."""
+    layout = "[B, L, I]" if batch_first else "[L, B, I]"
+    if not isinstance(x, Tensor) or not torch.is_floating_point(x):
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise ShapeError(f"x is {kind}: pass a float tensor {layout} (x.float())")
+    if x.dim() not in (2, 3):
+        raise ShapeError(f"x has shape {tuple(x.shape)}: pass {layout}, or [L, I] for one sequence")
+    if x.shape[-1] != input_size:
+        raise ShapeError(
+            f"x has {x.shape[-1]} features (shape {tuple(x.shape)}), the layer takes input_size={input_size}"
+        )
+    if x.shape[1 if batch_first and x.dim() == 3 else 0] == 0:
+        raise ShapeError(f"x has shape {tuple(x.shape)}: a sequence needs at least one element")
+
+
+def check_lengths(lengths: Tensor | list[int], batch: int, seq_len: int) -> Tensor:
+    """Return ``lengths`` as int64 ``[B]`` on the CPU; each must be in 1 .. seq_len."""
+    out = torch.as_tensor(lengths).cpu()
+    if out.shape != (batch,) or out.is_floating_point() or out.is_complex():
+        raise ShapeError(
+            f"lengths has shape {tuple(out.shape)} and dtype {out.dtype}: pass {batch} whole numbers, one a row"
+        )
+    if batch and (int(out.min()) < 1 or int(out.max()) > seq_len):
+        wrong = int(out.max()) if int(out.max()) > seq_len else int(out.min())
+        raise ShapeError(f"lengths holds {wrong}: the batch has {seq_len} elements; pass lengths from 1 to {seq_len}")
+    return out.long()
