@@ -2,7 +2,8 @@
 
 from importlib.metadata import version
 
-from spikeseq import nn
+from spikeseq import conversion, nn
+from spikeseq.conversion import Conversion, ConvertConfig, convert
 
 __version__ = version("spikeseq")
-__all__ = ["nn"]
+__all__ = ["Conversion", "ConvertConfig", "conversion", "convert", "nn"]

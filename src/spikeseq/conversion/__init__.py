@@ -1,1 +1,17 @@
+"""Conversion: one verb, a config, one registered handler for each layer type."""
 
+from spikeseq.conversion.config import ConvertConfig
+from spikeseq.conversion.convert import Conversion, convert
+from spikeseq.conversion.report import ConversionReport, LayerReport, PartReport
+from spikeseq.conversion.rules import Context, register
+
+__all__ = [
+    "Context",
+    "Conversion",
+    "ConversionReport",
+    "ConvertConfig",
+    "LayerReport",
+    "PartReport",
+    "convert",
+    "register",
+]

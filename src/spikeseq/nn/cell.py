@@ -37,7 +37,7 @@ class RecurrentCell(nn.Module):
         if state is not None:
             state = (state,) if isinstance(state, Tensor) else state
             state = tuple((s.unsqueeze(0) if single else s).unsqueeze(0) for s in state)
-        values = {f"{name}_l0": value for name, value in self.named_parameters()}
+        values: dict[str, Tensor] = {f"{name}_l0": value for name, value in self.named_parameters()}
         output, last = torch.func.functional_call(layer, values, (rows.unsqueeze(0), state))
         fields = (s.squeeze(0).squeeze(0) if single else s.squeeze(0) for s in last)
         return output[0, 0] if single else output[0], self.kind.state_type(*fields)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
+from spikeseq.nn.recurrent import Recurrent
 
 CELLS: dict[str, Any] = {
     "torch_lstm": nn.LSTM,
@@ -53,8 +54,14 @@ class SequenceClassifier(nn.Module):
             batch_first=True, dropout=dropout, bidirectional=bidirectional, **(options or {}),
         )  # fmt: skip
         self.pooling = pooling
+        self._time_steps: int = self.rnn.kind.time_steps if isinstance(self.rnn, Recurrent) else 1
         self.dropout = nn.Dropout(dropout)
         self.readout = nn.Linear(hidden_size * (1 + bidirectional), classes)
+
+    @property
+    def time_steps(self) -> int:
+        """T that the model was built for; 1 for layers without time steps."""
+        return self._time_steps
 
     def forward(self, x: Tensor) -> Tensor:
         """``x [B, L, I]`` -> logits ``[B, classes]``."""

@@ -60,8 +60,8 @@ class Recurrent(nn.Module):
                     self.register_parameter(
                         f"{name}_{part}", nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
                     )
-            for name, value in kind.extra(hidden_size).items():
-                self.register_parameter(f"{name}_{part}", nn.Parameter(value.to(device=device, dtype=dtype)))
+            for name, first in kind.extra(hidden_size).items():
+                self.register_parameter(f"{name}_{part}", nn.Parameter(first.to(device=device, dtype=dtype)))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -71,9 +71,9 @@ class Recurrent(nn.Module):
             for name, value in self.part(part).items():
                 if name in WEIGHTS:
                     nn.init.uniform_(value, -bound, bound)
-            for name, value in self.kind.extra(self.hidden_size).items():
+            for name, first in self.kind.extra(self.hidden_size).items():
                 with torch.no_grad():
-                    self.get_parameter(f"{name}_{part}").copy_(value)
+                    self.get_parameter(f"{name}_{part}").copy_(first)
 
     def _parts(self) -> list[tuple[str, int]]:
         """Names of layer and direction, "l0", "l0_reverse", "l1", .., with the layer's number."""
@@ -115,7 +115,8 @@ class Recurrent(nn.Module):
         check_sequence(x, self.input_size, False)
         lengths = None if lengths is None else check_lengths(lengths, x.shape[1], x.shape[0])
         states = self._states(state, x)
-        signal, last = x.unsqueeze(1) if self.kind.replicated else x, []
+        signal = x.unsqueeze(1) if self.kind.replicated else x
+        last: list[tuple[Tensor, ...]] = []
         for layer in range(self.num_layers):
             if layer and self.dropout and self.training:
                 signal = signal * self._dropout_mask(signal)

@@ -87,7 +87,7 @@ def retreat(step: Step, state_type: Any, params_type: Any, wanted: tuple[bool, .
             return new if step.output_is_state else (*new, output)
 
         chosen = tuple(p for want, p in zip(wanted, params, strict=True) if want)
-        _, vjp = torch.func.vjp(run, a, state, chosen)
+        vjp = torch.func.vjp(run, a, state, chosen)[1]
         first = g_state[0] if g_rec is None else g_state[0] + g_rec
         if step.output_is_state:
             da, d_state, d_params = vjp((first + g_out, *g_state[1:]))

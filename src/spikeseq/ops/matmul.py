@@ -6,8 +6,6 @@ ones (``make bench`` prints both); PyTorch reaches it through ``torch.ops.mkldnn
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

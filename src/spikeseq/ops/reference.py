@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ def preactivation(drive: Tensor, recurrent: Tensor | None) -> Tensor:
     return torch.cat([drive[..., :own].expand(*rest.shape[:-1], own), rest], -1)
 
 
-def where_valid(mask: Tensor | None, new: NamedTuple, old: NamedTuple) -> Any:
+def where_valid(mask: Tensor | None, new: Any, old: Any) -> Any:
     """Keep the old state where ``mask [B, 1]`` says that the element is padding."""
     if mask is None:
         return new

@@ -84,7 +84,7 @@ class _Scan(torch.autograd.Function):
     def forward(
         ctx: Any, meta: Any, source: Tensor, weight: Tensor | None, bias: Tensor | None, u: Tensor | None, *rest: Tensor
     ) -> Any:
-        step, state_type, params_type, mask, n_state = meta
+        step, _, _, mask, n_state = meta
         state, params = rest[:n_state], rest[n_state:]
         length, lead = source.shape[0], state[0].shape[:-1]
         width = source.shape[-1] if weight is None else weight.shape[0]
@@ -110,7 +110,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        step, state_type, params_type, mask, n_state = ctx.meta
+        *_, mask, n_state = ctx.meta
         source, weight, u, pre, *rest = ctx.saved_tensors
         paths, params = rest[:n_state], tuple(rest[n_state:])
         _, need_source, need_weight, need_bias, need_u, *_ = ctx.needs_input_grad
@@ -137,7 +137,7 @@ class _Scan(torch.autograd.Function):
                 a = source[n] if pre is None else pre[n]
                 valid = None if mask is None else mask[n]
                 g_state, sums = run(a, valid, slots[n], expanded, g_output[n], g_rec, g_state, sums, da[n - start])
-                if u is not None:
+                if u is not None and back is not None:
                     g_rec = _times(da[n - start][..., -u.shape[0] :], back)
             if d_u is not None:
                 d_u += weight_gradient(_rows(da[..., -u.shape[0] :]), _rows(paths[0][start:stop]))

@@ -1,1 +1,1 @@
-
+"""Training: recipes, the Lightning module, batches and evaluation."""

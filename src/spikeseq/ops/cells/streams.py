@@ -73,7 +73,8 @@ class StreamStep:
         c, y = update(Gates(i, f, torch.clamp(a_g, -params.clip, params.clip), o), c)
         m = carry.output + y
         h = straight_through(round_half_away(m, 0.5 if self.shift else 0.0).clamp(-1, 1), m.clamp(-1, 1))
-        return h, c, StreamCarry(*membranes, m - h.detach())
+        v_i, v_f, v_o = membranes
+        return h, c, StreamCarry(v_i, v_f, v_o, m - h.detach())
 
     def start(self, current: Tensor, c: Tensor) -> StreamCarry:
         """Return the carry before the first time step: all membranes at 0."""

@@ -1,0 +1,49 @@
+# What a person types; .ci/run calls the same words. Everything lives in .venv, made from constraints.txt.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export SPIKESEQ_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data),)
+ifeq ($(SPIKESEQ_DATA),)
+unexport SPIKESEQ_DATA
+endif
+
+.PHONY: demo test check bench results results-table clean
+
+demo: $(STAMP)
+	$(BIN)/spikeseq demo --out runs/demo
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+
+check: $(STAMP)
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m spikeseq.report.table results docs/results.md --check
+
+# training cost against the other libraries, in a venv of their own
+bench: $(STAMP)
+	bash benchmarks/peers.sh
+	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/train_step.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scaling.py
+
+# hours: every training of docs/results.md, records into results/
+results: $(STAMP)
+	recipes/results.sh
+	$(MAKE) results-table
+
+results-table: $(STAMP)
+	$(BIN)/python -m spikeseq.report.table results docs/results.md
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-peers build dist

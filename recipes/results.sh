@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Train every recipe of docs/results.md over its seeds, two at a time, one thread each; finished runs are left alone.
+# Usage: recipes/results.sh [SEEDS]      default "0 1 2"; needs SPIKESEQ_DATA or a network for the downloads
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export OMP_NUM_THREADS=1
+seeds=${1:-0 1 2}
+spikeseq=${SPIKESEQ:-.venv/bin/spikeseq}
+one() { # recipe seed
+  local name=${1#recipes/}; name=${name%.yaml}
+  local folder=runs/$name/seed$2
+  [ -f "results/$name/seed$2.json" ] && [ -f "$folder/model.pt" ] && return 0
+  mkdir -p "$folder"
+  "$spikeseq" train "$1" --seed "$2" --out "$folder" --resume true --record results --progress false \
+    >"$folder/log.txt" 2>&1 || { echo "FAILED $name seed $2, see $folder/log.txt"; return 1; }
+  tail -n 1 "$folder/log.txt"
+}
+export -f one
+export spikeseq
+many() { for seed in $seeds; do for recipe in "$@"; do echo "$recipe $seed"; done; done | xargs -P 2 -L 1 bash -c 'one "$0" "$1"'; }
+many ${SOURCES:-recipes/*/lstm_source.yaml} # what the others start from
+[ "${ONLY_SOURCES:-}" ] || many $(ls ${RECIPES:-recipes/mnist_rows/*.yaml recipes/uci_har/*.yaml} | grep -v lstm_source)

@@ -1,0 +1,188 @@
+"""train, convert and evaluate, each one typed function: its docstring is the --help text."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from rich.console import Console
+
+from spikeseq import data as data_sets
+from spikeseq.conversion import ConvertConfig
+from spikeseq.conversion import convert as run_convert
+from spikeseq.data import SequenceData
+from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.nn.checkpoint import ModelSettings, load_model, save_model
+from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.report.record import new_record, write_record
+from spikeseq.train.evaluate import accuracy
+from spikeseq.train.evaluate import evaluate as run_evaluate
+from spikeseq.train.fit import CALIBRATION_ROWS, fit
+from spikeseq.train.recipe import make_recipe, read_recipe
+
+console = Console()
+
+
+def train(
+    recipe: str,
+    out: str | None = None,
+    seed: int | None = None,
+    set: list[str] | None = None,
+    resume: bool = False,
+    record: str | None = None,
+    progress: bool = True,
+) -> None:
+    """Train a recipe; the best model on validation data is kept and tested once.
+
+    Args:
+        recipe: YAML file, see the folder recipes/
+        out: folder of the run; runs/<name>/seed<seed> if left out
+        seed: instead of the recipe's
+        set: override a key of the recipe, for example --set train.epochs=3; may be repeated
+        resume: go on from the last checkpoint in the folder, if there is one
+        record: write the record to this folder as well, as <name>/seed<seed>.json
+        progress: show a progress bar
+    """
+    overrides = [*(set or []), *([] if seed is None else [f"seed={seed}"])]
+    plan = read_recipe(recipe, overrides)
+    folder = Path(out or f"runs/{plan.name}/seed{plan.seed}")
+    run = fit(plan, folder, resume, progress)
+    if record:
+        write_record(run.record, Path(record) / f"{plan.name}/seed{plan.seed}.json")
+    m = run.record.metrics
+    console.print(
+        f"{plan.name}: test accuracy {m['test_accuracy']:.4f}, validation {m['valid_accuracy']:.4f} -> {folder}"
+    )
+
+
+def convert(
+    checkpoint: str,
+    out: str | None = None,
+    time_steps: int = 2,
+    scheme: Literal["grid", "streams"] = "grid",
+    neuron: Literal["if", "lif"] = "if",
+    leak: float = 0.9,
+    shift: Literal["optimal", "none"] = "optimal",
+    max_packet: int | None = None,
+    stage: Literal["hard", "quantized", "spiking"] = "spiking",
+    sweep: bool = False,
+    record: str | None = None,
+) -> None:
+    """Convert a trained model without further training; print what was done and what accuracy is left.
+
+    Args:
+        checkpoint: model file of a training run (runs/X/model.pt)
+        out: file for the converted model
+        time_steps: T, a power of two up to 16
+        scheme: grid (exact) or streams (binary gates)
+        neuron: of the gates: if, or lif (streams only)
+        leak: of LIF gates, factor per time step
+        shift: optimal or none
+        max_packet: most spikes of a unit in a time step; 1 for strict unit spikes
+        stage: how far to go: hard, quantized or spiking
+        sweep: instead, convert at T = 1, 2, 4, 8, 16 with and without shift, as grid, unit spikes, IF and LIF streams
+        record: write the sweep's record to this folder, as <name>_post_hoc/seed<seed>.json
+    """
+    model, _, notes = load_model(checkpoint)
+    data = _data_of(notes, checkpoint)
+    if sweep:
+        _sweep(model, data, notes, record)
+        return
+    config = ConvertConfig(time_steps, scheme, neuron, leak, shift, max_packet, stage)
+    result = run_convert(model, config, calibration_rows(data))
+    console.print(str(result.report), highlight=False)
+    before, after = accuracy(model, data.test)[0], accuracy(result.model, data.test)[0]
+    console.print(f"test accuracy: {before:.4f} before, {after:.4f} after conversion at T = {time_steps}")
+    if out:
+        assert isinstance(result.model, SequenceClassifier)
+        settings = converted_settings(ModelSettings(**notes["recipe"]["model"]), config)
+        save_model(out, result.model, settings, (data.input_size, data.num_classes), notes)
+        console.print(f"written: {out}")
+
+
+def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test") -> None:
+    """Print accuracy and spike rate of a model file on one split of the data it was trained on.
+
+    Args:
+        checkpoint: model file (runs/X/model.pt)
+        split: train, valid or test
+    """
+    model, _, notes = load_model(checkpoint)
+    data = _data_of(notes, checkpoint)
+    chosen = dataclasses.replace(data, test=getattr(data, split))
+    for name, value in run_evaluate(model, chosen).items():
+        label = f"{split}_accuracy" if name == "test_accuracy" else name
+        console.print(f"{label}: {value}" if isinstance(value, int) else f"{label}: {value:.4f}")
+
+
+def calibration_rows(data: SequenceData) -> tuple[torch.Tensor, ...]:
+    """Training inputs for a conversion, in batches."""
+    return data.train.x[:CALIBRATION_ROWS].split(256)
+
+
+def converted_settings(source: ModelSettings, config: ConvertConfig) -> ModelSettings:
+    """Settings of the model that ``config`` makes of one with settings ``source``."""
+    cells = {"hard": "hard_lstm", "quantized": "quantized_lstm", "spiking": "spiking_lstm"}
+    options: dict[str, Any] = (
+        {} if config.stage == "hard" else {"time_steps": config.time_steps, "shift": config.level_shift}
+    )
+    cell = cells[config.stage]
+    if config.stage == "spiking" and config.scheme == "streams":
+        cell = "stream_lstm"
+    elif config.stage == "spiking":
+        options["max_packet"] = config.max_packet
+    return dataclasses.replace(source, cell=cell, options=options)
+
+
+def sweep_conversions(model: SequenceClassifier, data: SequenceData) -> list[dict[str, Any]]:
+    """Accuracy after conversion alone: T = 1 .. 16, with and without shift, grid, unit spikes, IF and LIF streams."""
+    rows = []
+    schemes: tuple[tuple[str | None, dict[str, Any]], ...] = (
+        (None, {}), ("unit spikes", {"max_packet": 1}), ("IF streams", {"scheme": "streams"}),
+        ("LIF streams", {"scheme": "streams", "neuron": "lif"}),
+    )  # fmt: skip
+    for variant, options in schemes:
+        for time_steps in (1, 2, 4, 8, 16):
+            for shift in ("optimal", "none"):
+                result = run_convert(model, ConvertConfig(time_steps, shift=shift, **options), calibration_rows(data))
+                row = {
+                    "time_steps": time_steps,
+                    "shift": shift == "optimal",
+                    "accuracy": accuracy(result.model, data.test)[0],
+                }
+                rows.append(row if variant is None else {**row, "variant": variant})
+    return rows
+
+
+def _sweep(model: SequenceClassifier, data: SequenceData, notes: dict[str, Any], record: str | None) -> None:
+    started = time.time()
+    rows = sweep_conversions(model, data)
+    for row in rows:
+        shift = "with" if row["shift"] else "without"
+        console.print(
+            f"{row.get('variant', 'grid'):12} T = {row['time_steps']:2} {shift:7} shift: {row['accuracy']:.4f}"
+        )
+    if record:
+        recipe = notes["recipe"]
+        name = f"{recipe['name']}_post_hoc"
+        made = new_record(
+            "convert", name, config={k: recipe[k] for k in ("data", "model")}, seed=recipe["seed"],
+            metrics={"post_hoc": rows}, seconds=time.time() - started, threads=torch.get_num_threads(),
+        )  # fmt: skip
+        write_record(made, Path(record) / f"{name}/seed{recipe['seed']}.json")
+
+
+def _data_of(notes: dict[str, Any], checkpoint: str) -> SequenceData:
+    """The data set that a model file was trained on."""
+    if "recipe" not in notes:
+        raise CheckpointError(
+            f"checkpoint {checkpoint!r} does not say what data it was trained on; train it by a recipe"
+        )
+    try:
+        recipe = make_recipe(notes["recipe"])
+    except ConfigError as error:
+        raise CheckpointError(f"checkpoint {checkpoint!r} holds a recipe of another version: {error}") from error
+    return data_sets.load(recipe.data.name, **recipe.data.options)

@@ -1,0 +1,165 @@
+"""``spikeseq demo``: the main job on embedded data: train a float LSTM, convert it, fine-tune it, and show what it costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from spikeseq import data as data_sets
+from spikeseq.conversion import ConvertConfig, convert
+from spikeseq.data import SequenceData
+from spikeseq.energy import count
+from spikeseq.nn import observing
+from spikeseq.nn.checkpoint import ModelSettings
+from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.nn.spiking import as_spiking
+from spikeseq.report.page import Picture, Table, Text, write_page
+from spikeseq.report.plots import accuracy_over_time_steps, raster, save_png
+from spikeseq.report.record import new_record, write_record
+from spikeseq.report.table import Column, rich_table
+from spikeseq.train.evaluate import accuracy
+from spikeseq.train.fit import CALIBRATION_ROWS, fit
+from spikeseq.train.recipe import DataSettings, Recipe, TrainSettings
+
+STEPS = (1, 2, 4, 8)
+COLUMNS = [
+    Column("data"),
+    Column("model"),
+    Column("T"),
+    Column("test_accuracy", "accuracy %", digits=1, scale=100),
+    Column("spike_rate", "spike rate", digits=3),
+    Column("macs", "MACs/element", digits=0),
+    Column("acs", "ACs/element", digits=0),
+    Column("parameters", "parameters", digits=0),
+    Column("seconds", "train s", digits=1),
+]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One way to read the digits."""
+
+    order: str
+    hidden_size: int
+    epochs: int  # of the float LSTM; fine-tuning takes half
+    learning_rate: float
+
+
+TASKS = (Task("rows", 64, 40, 1e-2), Task("pixels", 64, 60, 1e-2))
+
+
+def demo(out: str = "runs/demo", seed: int = 0, quick: bool = False, progress: bool = True) -> None:
+    """Train, convert and fine-tune on scikit-learn's digits; write table, plots and report.html.
+
+    Args:
+        out: folder for metrics.json, PNG pictures and report.html
+        seed: of weights and batches
+        quick: two epochs each, to see that everything runs
+        progress: show progress bars
+    """
+    folder, started, console = Path(out), time.time(), Console()
+    rows: list[dict[str, Any]] = []
+    sections: list[Any] = [
+        Text("Digits of scikit-learn (8x8 images), read row by row and pixel by pixel. Test accuracy.")
+    ]
+    pictures: list[Any] = []
+    for task in TASKS:
+        task = dataclasses.replace(task, epochs=2) if quick else task
+        console.rule(f"digits, {task.order}")
+        found, figures = _task(task, folder, seed, progress, console)
+        rows += found
+        pictures += figures
+    sections.append(Table(rows, COLUMNS, "Costs are for each element of the sequence, counted from real spikes."))
+    sections += pictures
+    console.print(rich_table(rows, COLUMNS, title="spikeseq demo"))
+    record = new_record(
+        "demo", "digits/demo", config={"tasks": [dataclasses.asdict(t) for t in TASKS], "quick": quick}, seed=seed,
+        metrics={"rows": rows}, seconds=time.time() - started, threads=torch.get_num_threads(),
+    )  # fmt: skip
+    write_record(record, folder / "metrics.json")
+    write_page(folder / "report.html", "spikeseq demo", sections)
+    console.print(f"{time.time() - started:.0f} s; written: {folder}/metrics.json, {folder}/report.html and pictures")
+
+
+def _task(
+    task: Task, folder: Path, seed: int, progress: bool, console: Console
+) -> tuple[list[dict[str, Any]], list[Any]]:
+    """All models of one task: rows of the table and pictures."""
+    where = folder / task.order
+    data = data_sets.load("digits", order=task.order)
+    lstm = _train(task, where, "torch_lstm", {}, task.epochs, seed, progress)
+    models: list[tuple[str, int | None, SequenceClassifier, float]] = [("float LSTM", None, *lstm)]
+    start = str(where / "torch_lstm" / "model.pt")
+    fine = max(1, task.epochs // 2)
+    models.append(("hard LSTM, fine-tuned", None, *_train(task, where, "hard_lstm", {}, fine, seed, progress, start)))
+    curves: dict[str, list[tuple[int, float]]] = {"converted": [], "converted, no shift": [], "fine-tuned": []}
+    for shift, label in (("optimal", "converted"), ("none", "converted, no shift")):
+        for steps in STEPS:
+            config = ConvertConfig(time_steps=steps, shift=shift)  # type: ignore[arg-type]
+            snn = convert(lstm[0], config, data.train.x[:CALIBRATION_ROWS].split(256)).model
+            assert isinstance(snn, SequenceClassifier)
+            models.append((label, steps, snn, 0.0))
+    for steps in (1, 2):
+        options = {"time_steps": steps}
+        model, seconds = _train(task, where, "quantized_lstm", options, fine, seed, progress, start)
+        models.append(("fine-tuned", steps, as_spiking(model), seconds))
+    rows = []
+    for label, at, model, seconds in models:
+        rows.append(_row(task.order, label, at, model, data, seconds))
+        if label in curves and at is not None:
+            curves[label].append((at, rows[-1]["test_accuracy"]))
+        console.print(f"  {label}{'' if at is None else f', T = {at}'}: {rows[-1]['test_accuracy']:.1%}")
+    figure = accuracy_over_time_steps(curves, {r["model"]: r["test_accuracy"] for r in rows if r["T"] is None})
+    spikes = raster(_spikes(models[-1][2], data), f"digits by {task.order}, T = 2: spikes of one test sample")
+    save_png(figure, folder / f"accuracy_{task.order}.png")
+    save_png(spikes, folder / f"raster_{task.order}.png")
+    captions = (f"Digits by {task.order}: accuracy over T.", "Spikes of one test sample; packets are drawn larger.")
+    return rows, [Picture(figure, captions[0]), Picture(spikes, captions[1])]
+
+
+def _train(
+    task: Task,
+    where: Path,
+    cell: str,
+    options: dict[str, Any],
+    epochs: int,
+    seed: int,
+    progress: bool,
+    start: str | None = None,
+) -> tuple[SequenceClassifier, float]:
+    name = cell + "".join(f"_{k}{v}" for k, v in options.items())
+    rate = task.learning_rate if start is None else task.learning_rate / 2
+    recipe = Recipe(
+        f"digits_{task.order}/{name}",
+        DataSettings("digits", {"order": task.order}, batch_size=64),
+        ModelSettings(cell, task.hidden_size, options=options),
+        TrainSettings(epochs=epochs, learning_rate=rate, warmup=0.05, start_from=start, compile="never"),
+        seed,
+    )
+    run = fit(recipe, where / name, progress=progress)
+    return run.model, run.record.metrics["train_seconds"]
+
+
+def _row(
+    order: str, label: str, steps: int | None, model: SequenceClassifier, data: SequenceData, seconds: float
+) -> dict[str, Any]:
+    hits, rate = accuracy(model, data.test, "never")
+    counts = count(model.eval(), [data.test.x])
+    return {
+        "data": order, "model": label, "T": steps, "test_accuracy": hits, "spike_rate": rate if steps else None,
+        "macs": counts.macs_per_element, "acs": counts.acs_per_element,
+        "parameters": sum(p.numel() for p in model.parameters()), "seconds": seconds or None,
+    }  # fmt: skip
+
+
+def _spikes(model: SequenceClassifier, data: SequenceData) -> Any:
+    """Spikes ``[L, T, H]`` of the first test sample."""
+    with torch.no_grad(), observing() as seen:
+        model.eval()(data.test.x[:1])
+    return seen[0].output[:, :, 0].numpy()

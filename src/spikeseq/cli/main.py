@@ -1,0 +1,54 @@
+"""``spikeseq COMMAND ..``: the commands, their arguments from typed functions, and errors without a traceback."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+
+from spikeseq import __version__
+from spikeseq.cli.commands import convert, evaluate, train
+from spikeseq.cli.demo import demo
+from spikeseq.errors import SpikeseqError
+
+COMMANDS = {f.__name__: f for f in (train, convert, evaluate, demo)}
+
+
+def parser() -> ArgumentParser:
+    """Build the parser from the commands' signatures and docstrings."""
+    root = ArgumentParser(prog="spikeseq", description="torch.nn.LSTM in, accumulate-only spiking LSTM out.")
+    root.add_argument("--version", action="version", version=f"spikeseq {__version__}")
+    commands = root.add_subcommands(required=True, dest="command")
+    for name, function in COMMANDS.items():
+        sub = ArgumentParser(description=(inspect.getdoc(function) or "").split("\n")[0])
+        repeated = "set" in inspect.signature(function).parameters
+        sub.add_function_arguments(function, as_positional=True, skip={"set"} if repeated else set())
+        if repeated:
+            sub.add_argument(
+                "--set", action="append", help="override a key, for example --set train.epochs=3; may be repeated"
+            )
+        commands.add_subcommand(name, sub)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 on success, 2 for an error that the user can mend, 130 when interrupted."""
+    chosen = parser().parse_args(arguments)
+    values: dict[str, Any] = chosen[chosen.command].as_dict()
+    try:
+        COMMANDS[chosen.command](**values)
+    except SpikeseqError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        return 2
+    except KeyboardInterrupt as error:
+        Console(stderr=True).print(f"interrupted {error}", highlight=False)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

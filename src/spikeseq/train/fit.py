@@ -1,0 +1,208 @@
+"""Run a recipe: data, model, Lightning's trainer, the best checkpoint, and the record."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
+
+from spikeseq import data as data_sets
+from spikeseq.conversion import ConvertConfig, convert
+from spikeseq.data import SequenceData
+from spikeseq.errors import CheckpointError, ConfigError, nearest
+from spikeseq.nn.checkpoint import ModelSettings, load_model, load_weights, save_model
+from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.report.record import Record, new_record, write_record
+from spikeseq.train.batches import eval_batches, train_batches
+from spikeseq.train.evaluate import evaluate
+from spikeseq.train.module import ClassifierModule
+from spikeseq.train.recipe import Recipe
+
+CALIBRATION_ROWS = 2048  # training sequences that a conversion looks at
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run leaves."""
+
+    record: Record
+    folder: Path
+    model: SequenceClassifier
+
+
+def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool = True) -> Run:
+    """Train a recipe into ``folder``: model.pt (best on validation data), record.json, last.ckpt, logs.
+
+    resume    go on from ``folder``/last.ckpt if it is there; the result is that of an unbroken run
+    Raises ConfigError, DataError or CheckpointError for what the recipe, the data or the checkpoint cannot do.
+    """
+    folder = Path(folder)
+    torch.manual_seed(recipe.seed)
+    data = data_sets.load(recipe.data.name, **recipe.data.options)
+    model = start_model(recipe, data)
+    teacher = load_model(with_seed(recipe.train.teacher, recipe.seed))[0] if recipe.train.teacher else None
+    module = ClassifierModule(model, recipe.train, recipe.seed, teacher)
+    folder.mkdir(parents=True, exist_ok=True)
+    best = ModelCheckpoint(
+        folder,
+        "best",
+        monitor="valid_accuracy",
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    loaders = (
+        train_batches(data.train, recipe.data.batch_size, recipe.seed, recipe.data.shift_augmentation),
+        eval_batches(data.valid),
+    )
+    last = folder / "last.ckpt"
+    started = time.time()
+    with _quiet():
+        trainer = make_trainer(recipe, folder, best, progress)
+        trainer.fit(module, *loaders, ckpt_path=_resume_point(last, recipe) if resume and last.exists() else None)
+    if trainer.interrupted:
+        raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
+    seconds = time.time() - started
+    load_weights(module, torch.load(best.best_model_path, weights_only=True)["state_dict"], best.best_model_path)
+    metrics = {
+        **evaluate(model, data, recipe.train.compile),
+        "valid_accuracy": max(row["valid_accuracy"] for row in module.history),
+        "best_epoch": max(module.history, key=lambda row: row["valid_accuracy"])["epoch"],
+        "epochs": len(module.history),
+        "train_seconds": seconds,
+        "history": module.history,
+    }
+    record = new_record(
+        "train", recipe.name, config=recipe.to_dict(), seed=recipe.seed, metrics=metrics, seconds=seconds,
+        threads=torch.get_num_threads(),
+    )  # fmt: skip
+    notes = {"recipe": recipe.to_dict(), "valid_accuracy": metrics["valid_accuracy"]}
+    save_model(folder / "model.pt", model, recipe.model, (data.input_size, data.num_classes), notes)
+    write_record(record, folder / "record.json")
+    return Run(record, folder, model)
+
+
+def start_model(recipe: Recipe, data: SequenceData) -> SequenceClassifier:
+    """Fresh weights, or those of ``train.start_from``: as they are where they fit, else converted first.
+
+    A conversion takes its ranges from the training data, without the labels.
+    """
+    model = recipe.model.build(data.input_size, data.num_classes)
+    if recipe.train.forget_bias is not None:
+        _orthogonal(model.rnn, recipe.train.forget_bias)
+    if recipe.train.start_from:
+        path = with_seed(recipe.train.start_from, recipe.seed)
+        source: nn.Module = load_model(path)[0]
+        if model.state_dict().keys() != source.state_dict().keys():
+            config = conversion_to(recipe.model)
+            source = convert(source, config, data.train.x[:CALIBRATION_ROWS].split(256)).model
+        load_weights(model, source.state_dict(), path)
+    return model
+
+
+def with_seed(path: str, seed: int) -> str:
+    """Fill in ``{seed}`` in the path of another run's model, so that one recipe serves every seed."""
+    return path.replace("{seed}", str(seed))
+
+
+def conversion_to(target: ModelSettings) -> ConvertConfig:
+    """The conversion whose result is a model with these settings. Raises ConfigError for a float target."""
+    stages = {"hard_lstm": "hard", "quantized_lstm": "quantized", "spiking_lstm": "spiking", "stream_lstm": "spiking"}
+    if target.cell not in stages:
+        raise ConfigError(
+            f"train.start_from: a model cannot be converted to cell={target.cell!r}; {nearest('', stages)}"
+        )
+    options = {"leak": 1.0, **target.options}
+    streams = target.cell == "stream_lstm"
+    return ConvertConfig(
+        time_steps=options.get("time_steps", 2),
+        scheme="streams" if streams else "grid",
+        neuron="lif" if streams else "if",
+        leak=options["leak"],
+        shift="optimal" if options.get("shift", 0.5) else "none",
+        max_packet=options.get("max_packet"),
+        stage=stages[target.cell],  # type: ignore[arg-type]
+    )
+
+
+def _orthogonal(rnn: nn.Module, forget_bias: float) -> None:
+    """Orthogonal recurrent weights gate by gate; input weights uniform as they are; forget bias set, others 0."""
+    with torch.no_grad():
+        for name, value in rnn.named_parameters():
+            if name.startswith("weight_hh"):
+                for block in value.chunk(value.shape[0] // value.shape[1]):
+                    nn.init.orthogonal_(block)
+            elif name.startswith("bias"):
+                value.zero_()
+                if name.startswith("bias_ih"):
+                    value[value.shape[0] // 4 : value.shape[0] // 2] = forget_bias
+
+
+def make_trainer(recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: bool) -> L.Trainer:
+    """Lightning's trainer on one device, logs to CSV and TensorBoard."""
+    callbacks: list[Callback] = [best]
+    if recipe.train.patience:
+        callbacks.append(EarlyStopping("valid_accuracy", mode="max", patience=recipe.train.patience))
+    if progress:
+        callbacks.append(RichProgressBar())
+    return L.Trainer(
+        max_epochs=recipe.train.epochs,
+        accelerator="auto",
+        devices=1,
+        gradient_clip_val=recipe.train.gradient_clip or None,
+        callbacks=callbacks,
+        logger=[CSVLogger(folder, "logs"), TensorBoardLogger(folder, "tensorboard")],
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        deterministic=True,
+    )
+
+
+def _resume_point(last: Path, recipe: Recipe) -> str:
+    """Check that a checkpoint can be read and belongs to this recipe's model."""
+    try:
+        content: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"checkpoint {str(last)!r} cannot be read ({error}); delete it and train anew") from error
+    if "spikeseq" not in content:
+        raise CheckpointError(f"checkpoint {str(last)!r} was not written by spikeseq train; choose another folder")
+    if content["epoch"] + 1 > recipe.train.epochs:
+        raise ConfigError(
+            f"{last} has trained {content['epoch'] + 1} epochs, the recipe asks for {recipe.train.epochs}"
+        )
+    return str(last)
+
+
+_CHATTY = ("lightning.pytorch", "lightning.pytorch.utilities", "lightning.pytorch.utilities.rank_zero")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's advice on worker processes does not apply to data in memory."""
+    levels = {name: logging.getLogger(name).level for name in _CHATTY}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*logging interval.*")
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)

@@ -1,0 +1,26 @@
+"""Terms of the training loss."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spikeseq.nn import Seen
+
+
+def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """``tau^2 KL(softmax(teacher / tau) || softmax(student / tau))``, mean over rows (Hinton et al. 2015, arXiv:1503.02531)."""
+    log_student = F.log_softmax(student / temperature, -1)
+    log_teacher = F.log_softmax(teacher / temperature, -1)
+    return F.kl_div(log_student, log_teacher, log_target=True, reduction="batchmean") * temperature**2
+
+
+def spike_rate(seen: list[Seen]) -> Tensor:
+    """Unit spikes per unit and time step: ``mean |h|``, averaged over the layers (of a quantised layer: ``mean |k/T|``)."""
+    return torch.stack([s.output.abs().mean() for s in seen]).mean()
+
+
+def packet_excess(seen: list[Seen]) -> Tensor:
+    """``mean(max(|h_t| - 1, 0))``: spikes beyond the first of a packet."""
+    return torch.stack([(s.output.abs() - 1).clamp(min=0).mean() for s in seen]).mean()

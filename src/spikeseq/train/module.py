@@ -1,0 +1,126 @@
+"""The Lightning module: loss, optimiser and schedules of a recipe. Equations live in ops, layers in nn."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from spikeseq.nn import SequenceClassifier, observing
+from spikeseq.nn.recurrent import Recurrent
+from spikeseq.ops.fuse import compiling
+from spikeseq.train.losses import distillation, packet_excess, spike_rate
+from spikeseq.train.recipe import TrainSettings
+
+
+class ClassifierModule(L.LightningModule):
+    """Train a SequenceClassifier as a recipe's ``train`` section says."""
+
+    def __init__(self, model: SequenceClassifier, settings: TrainSettings, seed: int, teacher: nn.Module | None = None):
+        super().__init__()
+        self.model, self.settings, self.seed = model, settings, seed
+        self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: no part of the checkpoint
+        self.history: list[dict[str, float]] = []
+        self._counts = [0, 0]
+        self._thresholds = 1.0  # factor that the gate schedule has applied so far
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the curve and the schedule's state with the weights."""
+        checkpoint["spikeseq"] = {"history": self.history, "thresholds": self._thresholds}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from a kept curve."""
+        self.history = checkpoint["spikeseq"]["history"]
+        self._thresholds = checkpoint["spikeseq"]["thresholds"]
+
+    def on_train_epoch_start(self) -> None:
+        """Draw dropout and augmentation from seed and epoch, so that a resumed run repeats an unbroken one."""
+        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
+        self._set_time_steps(self._stage())
+        self._sharpen()
+        self._loss = [0.0, 0]
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        """Cross entropy, distillation and penalties; ``batch`` = x [B, L, I], y [B]."""
+        s, (x, y) = self.settings, batch
+        with compiling(s.compile), observing() as seen:
+            logits = self.model(x)
+        loss = F.cross_entropy(logits, y, label_smoothing=s.label_smoothing)
+        if s.distillation:
+            with torch.no_grad():
+                target = self._teacher[0](x)
+            loss = (1 - s.distillation) * loss + s.distillation * distillation(logits, target, s.temperature)
+        if s.spike_penalty:
+            loss = loss + s.spike_penalty * spike_rate(seen)
+        if s.packet_penalty:
+            loss = loss + s.packet_penalty * packet_excess(seen)
+        self._loss = [self._loss[0] + float(loss.detach()) * len(y), self._loss[1] + len(y)]
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Validate at the model's own T, whatever the stage of a progressive schedule."""
+        self._set_time_steps(None)
+        self._counts = [0, 0]
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        """Count hits."""
+        x, y = batch
+        with compiling(self.settings.compile):
+            hits = (self.model(x).argmax(-1) == y).sum()
+        self._counts = [self._counts[0] + int(hits), self._counts[1] + len(y)]
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the epoch's accuracy and loss and keep them in the curve."""
+        accuracy = self._counts[0] / self._counts[1]
+        self.log("valid_accuracy", accuracy, prog_bar=True)
+        if self.trainer.sanity_checking or self.trainer.state.fn != "fit":
+            return
+        loss = self._loss[0] / max(1, self._loss[1])
+        self.log("train_loss", loss, prog_bar=True)
+        self.history.append({"epoch": self.current_epoch, "train_loss": loss, "valid_accuracy": accuracy})
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, weight decay on matrices only; warm-up, then cosine to zero or constant."""
+        s = self.settings
+        named = list(self.model.named_parameters())
+        decayed = [p for n, p in named if p.dim() > 1 and "threshold" not in n and "leak" not in n]
+        plain = [p for _, p in named if all(p is not d for d in decayed)]
+        groups = [{"params": decayed, "weight_decay": s.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=s.learning_rate)
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        rise = max(1, int(s.warmup * total))
+
+        def factor(step: int) -> float:
+            fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / total))) if s.schedule == "cosine" else 1.0
+            return min(1.0, (step + 1) / rise) * fall
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _stage(self) -> int | None:
+        """T of the present epoch in a progressive schedule; None means the model's own."""
+        stages = [*self.settings.progressive_time_steps, None]
+        return stages[min(len(stages) - 1, self.current_epoch * len(stages) // self.settings.epochs)]
+
+    def _set_time_steps(self, time_steps: int | None) -> None:
+        rnn = self.model.rnn
+        if self.settings.progressive_time_steps and isinstance(rnn, Recurrent):
+            own = self.model.time_steps
+            rnn.kind = dataclasses.replace(rnn.kind, time_steps=time_steps or own)  # type: ignore[type-var]
+
+    def _sharpen(self) -> None:
+        """Multiply thresholds so that after ``epochs`` they have been multiplied by ``factor``."""
+        schedule = self.settings.gate_schedule
+        if not schedule.epochs:
+            return
+        goal = schedule.factor ** min(1.0, self.current_epoch / schedule.epochs)
+        with torch.no_grad():
+            for name, value in self.model.named_parameters():
+                if "threshold" in name:
+                    value.mul_(goal / self._thresholds)
+        self._thresholds = goal

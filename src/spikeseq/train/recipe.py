@@ -1,0 +1,179 @@
+"""Recipes: a YAML file says data, model and training; every key is a typed field with its meaning beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonargparse
+import yaml
+
+from spikeseq.errors import ConfigError, nearest
+from spikeseq.nn.checkpoint import ModelSettings
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which data.
+
+    name: data set: digits, mnist or uci_har
+    options: arguments of that data set's loader (order, side, ..)
+    batch_size: sequences in a training batch
+    shift_augmentation: move each training image by up to this many pixels (rows of square images only)
+    """
+
+    name: str = "digits"
+    options: dict[str, Any] = field(default_factory=dict)
+    batch_size: int = 128
+    shift_augmentation: int = 0
+
+
+@dataclass(frozen=True)
+class GateSchedule:
+    """Sharpen the gates: all thresholds are multiplied step by step from 1 to ``factor`` over the first ``epochs``.
+
+    factor: what the thresholds are multiplied by in the end; below 1 pushes gates towards 0 and 1
+    epochs: over how many epochs
+    """
+
+    factor: float = 1.0
+    epochs: int = 0
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train.
+
+    epochs: passes over the training data
+    learning_rate: peak learning rate of AdamW
+    weight_decay: of weight matrices only
+    schedule: "cosine" to zero or "constant"
+    warmup: share of all steps over which the learning rate rises from 0
+    gradient_clip: largest norm of the gradient; 0 for none
+    label_smoothing: of the cross entropy
+    patience: stop when validation accuracy has not risen for this many epochs; 0 for never
+    forget_bias: if set, U is made orthogonal and the forget gate's bias starts at this value
+    start_from: model file to start from, converted first where it is of another kind; {seed} stands for the seed
+    teacher: model file of a teacher for knowledge distillation; {seed} stands for the seed
+    distillation: weight of the teacher's term (0 to 1) against the labels
+    temperature: softening of the teacher's and student's logits
+    progressive_time_steps: T of equal shares of the epochs before the last share, which runs at the model's own T
+    spike_penalty: weight of the mean |h| in the loss
+    packet_penalty: weight of mean(max(|spikes| - 1, 0)): teaches a grid to get by with unit spikes
+    gate_schedule: sharpen the gates while training
+    compile: compile steps: auto (by size), always, never
+    """
+
+    epochs: int = 10
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.0
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = 0.0
+    gradient_clip: float = 1.0
+    label_smoothing: float = 0.0
+    patience: int = 0
+    forget_bias: float | None = None
+    start_from: str | None = None
+    teacher: str | None = None
+    distillation: float = 0.0
+    temperature: float = 2.0
+    progressive_time_steps: list[int] = field(default_factory=list)
+    spike_penalty: float = 0.0
+    packet_penalty: float = 0.0
+    gate_schedule: GateSchedule = field(default_factory=GateSchedule)
+    compile: Literal["auto", "always", "never"] = "auto"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run.
+
+    name: of the run, "<data>/<model>"; records and tables go by it
+    data: which data
+    model: which model
+    train: how to train
+    seed: of weights, order of batches and dropout
+    """
+
+    name: str
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for path, value, low in (
+            ("data.batch_size", self.data.batch_size, 1), ("train.epochs", self.train.epochs, 1), ("seed", self.seed, 0),
+            ("data.shift_augmentation", self.data.shift_augmentation, 0), ("train.patience", self.train.patience, 0),
+        ):  # fmt: skip
+            if value < low:
+                raise ConfigError(f"{path}={value}: pass {low} or more")
+        if not self.train.learning_rate > 0:
+            raise ConfigError(f"train.learning_rate={self.train.learning_rate}: pass a number above 0")
+        if not 0 <= self.train.distillation <= 1:
+            raise ConfigError(f"train.distillation={self.train.distillation}: pass a share from 0 to 1")
+        if self.train.distillation and not self.train.teacher:
+            raise ConfigError("train.distillation is set, train.teacher is not: name the teacher's model file")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain nested dicts, as in the YAML file."""
+        return dataclasses.asdict(self)
+
+
+def read_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe and apply overrides such as ``train.epochs=3`` (values are YAML).
+
+    Raises ConfigError for a missing or broken file, an unknown key (naming the nearest valid one) or a bad value.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"recipe {str(path)!r} does not exist; see the folder recipes/") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"recipe {str(path)!r} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"recipe {str(path)!r} holds no mapping; see recipes/digits_rows/lstm.yaml")
+    for override in overrides or []:
+        _override(content, override)
+    return make_recipe(content)
+
+
+def make_recipe(content: dict[str, Any]) -> Recipe:
+    """Check plain nested dicts and build the recipe. Raises ConfigError as :func:`read_recipe`."""
+    _check_keys(content, Recipe, "")
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Recipe, "recipe")
+    try:
+        return parser.instantiate_classes(parser.parse_object({"recipe": content})).recipe
+    except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"recipe: {error}") from error
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    """Set one ``a.b=value`` in nested dicts."""
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {override!r}: write key=value, for example train.epochs=3")
+    *folders, last = key.split(".")
+    for folder in folders:
+        content = content.setdefault(folder, {})
+        if not isinstance(content, dict):
+            raise ConfigError(f"--set {override!r}: {folder!r} is a value, not a section")
+    content[last] = yaml.safe_load(text)
+
+
+def _check_keys(content: Any, settings: Any, path: str) -> None:
+    """Raise ConfigError for a key that no field has, with the nearest valid one."""
+    if not isinstance(content, dict):
+        raise ConfigError(f"recipe key {path.rstrip('.')!r} holds {content!r}: it is a section, write keys below it")
+    fields = {f.name: f for f in dataclasses.fields(settings)}
+    for key, value in content.items():
+        if key not in fields:
+            raise ConfigError(f"unknown recipe key {path + str(key)!r}; {nearest(str(key), fields)}")
+        factory = fields[key].default_factory
+        if dataclasses.is_dataclass(factory):
+            _check_keys(value, factory, f"{path}{key}.")

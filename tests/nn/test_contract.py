@@ -1,0 +1,247 @@
+"""What every recurrent layer must keep, one list of checks for all of them."""
+
+import copy
+
+import pytest
+import torch
+
+from spikeseq import nn as snn
+
+I, H, L, B = 3, 6, 7, 4
+KINDS = {
+    "lstm": (snn.LSTM, {}),
+    "gru": (snn.GRU, {}),
+    "hard": (snn.HardLSTM, {}),
+    "quantized": (snn.QuantizedLSTM, {"time_steps": 4}),
+    "grid 1": (snn.SpikingLSTM, {"time_steps": 1}),
+    "grid 4": (snn.SpikingLSTM, {"time_steps": 4}),
+    "grid strict": (snn.SpikingLSTM, {"time_steps": 4, "max_packet": 1}),
+    "streams if": (snn.StreamLSTM, {"time_steps": 2}),
+    "streams lif": (snn.StreamLSTM, {"time_steps": 4, "leak": 0.5}),
+}
+EXACT = {"quantized", "grid 1", "grid 4", "grid strict", "streams if", "streams lif"}
+
+
+@pytest.fixture(params=KINDS)
+def name(request):
+    return request.param
+
+
+def make(name, layers=2, **options):
+    """A layer on dyadic float64 weights large enough that its units are busy."""
+    torch.manual_seed(11)
+    kind, settings = KINDS[name]
+    layer = kind(I, H, layers, dtype=torch.float64, **settings, **options)
+    with torch.no_grad():
+        for parameter, value in layer.named_parameters():
+            if parameter.startswith(("weight", "bias")):
+                value.copy_(torch.randint(-8, 9, value.shape) / 8)
+            elif parameter.startswith("threshold"):
+                value.fill_(2.0)
+    return layer
+
+
+def sequence(seed=0, batch=B, length=L):
+    torch.manual_seed(seed)
+    return torch.randint(-8, 9, (length, batch, I)).double() / 8
+
+
+def same(name, a, b):
+    """Equal: bit for bit where sums are exact, to rounding for the float cells."""
+    assert a.shape == b.shape
+    if name in EXACT:
+        assert torch.equal(a, b)
+    else:
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 6])
+def test_resuming_equals_one_run(name, cut):
+    layer, x = make(name), sequence()
+    output, state = layer(x)
+    first, middle = layer(x[:cut])
+    second, last = layer(x[cut:], middle)
+    same(name, torch.cat([first, second]), output)
+    for a, b in zip(last, state, strict=True):
+        same(name, a, b)
+    assert output.abs().sum() > 0
+
+
+def test_resuming_carries_the_gradient(name):
+    layer, x = make(name), sequence().requires_grad_()
+    expected = torch.autograd.grad(layer(x)[0].square().sum(), [x, *layer.parameters()])
+    first, middle = layer(x[:3])
+    second, _ = layer(x[3:], middle)
+    found = torch.autograd.grad(torch.cat([first, second]).square().sum(), [x, *layer.parameters()])
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
+def test_two_histories_give_two_states(name):
+    layer = make(name)
+    one, two = (layer(torch.cat([sequence(seed), sequence(9, length=2)]))[1] for seed in (1, 2))
+    assert not torch.equal(one[0], two[0]) or not torch.equal(one[-1], two[-1])
+    none = layer(sequence(9, length=2))[1]
+    assert not torch.equal(one[-1], none[-1])
+
+
+def test_batch_rows_are_independent(name):
+    layer, x = make(name), sequence()
+    output, state = layer(x)
+    changed = x.clone()
+    changed[:, 1] = sequence(5, batch=1)[:, 0]
+    other, last = layer(changed)
+    rest = [0, 2, 3]
+    same(name, other[:, rest], output[:, rest])
+    assert not torch.equal(other[:, 1], output[:, 1])
+    for a, b in zip(last, state, strict=True):
+        same(name, a[:, rest], b[:, rest])
+    for row in range(B):
+        same(name, layer(x[:, row : row + 1])[0], output[:, row : row + 1])
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["one way", "both ways"])
+@pytest.mark.parametrize("garbage", [0.0, 1e6, float("nan")])
+@pytest.mark.parametrize("given", [False, True], ids=["zeros", "state"])
+def test_padding_never_changes_a_result(name, both, garbage, given):
+    layer, x, lengths = make(name, bidirectional=both), sequence(), [3, 7, 1, 5]
+    start = layer(sequence(8))[1] if given else None
+    padded = x.clone()
+    for row, length in enumerate(lengths):
+        padded[length:, row] = garbage
+    output, state = layer(padded, start, lengths=lengths)
+    for row, length in enumerate(lengths):
+        own = None if start is None else tuple(s[:, row : row + 1] for s in start)
+        alone, last = layer(x[:length, row : row + 1], own)
+        same(name, output[:length, row : row + 1], alone)
+        assert (output[length:, row] == 0).all()
+        for a, b in zip(state, last, strict=True):
+            same(name, a[:, row : row + 1], b)
+
+
+@pytest.mark.parametrize("garbage", [1e6, float("nan")], ids=["large", "nan"])
+def test_padding_never_changes_a_gradient(name, garbage):
+    layer, x, lengths = make(name, bidirectional=True), sequence(), [3, 7, 1, 5]
+    found = []
+    for fill in (0.0, garbage):
+        padded = x.clone()
+        for row, length in enumerate(lengths):
+            padded[length:, row] = fill
+        padded.requires_grad_()
+        output, _ = layer(padded, lengths=lengths)
+        found.append(torch.autograd.grad(output.square().sum(), [padded, *layer.parameters()]))
+    for a, b in zip(*found, strict=True):
+        assert torch.equal(a, b)
+    for row, length in enumerate(lengths):
+        assert (found[0][0][length:, row] == 0).all()
+
+
+def test_the_gradient_reaches_the_first_element_and_the_initial_state(name):
+    layer = make(name, layers=1)
+    x = sequence(batch=32).requires_grad_()
+    state = tuple((0.3 * torch.randn_like(s)).requires_grad_() for s in layer(x)[1])
+    output, last = layer(x, state)
+    late = output[-1].square().sum() + sum(s.square().sum() for s in last)
+    grads = torch.autograd.grad(late, [x, *state])
+    assert (grads[0][0] != 0).any()
+    for grad in grads[1:]:
+        assert (grad != 0).any()
+        assert grad.isfinite().all()
+
+
+def test_state_dict_round_trip(name):
+    layer, x = make(name), sequence()
+    twin = KINDS[name][0](I, H, 2, dtype=torch.float64, **KINDS[name][1])
+    assert not torch.equal(twin.weight_hh_l0, layer.weight_hh_l0)
+    twin.load_state_dict(layer.state_dict())
+    assert list(twin.state_dict()) == list(layer.state_dict()) == [n for n, _ in layer.named_parameters()]
+    assert torch.equal(twin(x)[0], layer(x)[0])
+
+
+def test_two_instances_share_nothing(name):
+    one, two = make(name), make(name)
+    x = sequence()
+    before = two(x)[0]
+    pointers = [{p.data_ptr() for p in m.parameters()} for m in (one, two)]
+    assert len(pointers[0]) == len(list(one.parameters()))
+    assert not pointers[0] & pointers[1]
+    with torch.no_grad():
+        for p in one.parameters():
+            p.add_(0.25)
+    assert not torch.equal(one(x)[0], before)
+    assert torch.equal(two(x)[0], before)
+
+
+def test_a_copy_is_equal_and_apart(name):
+    layer, x = make(name), sequence()
+    layer(x)[0].sum().backward()
+    twin = copy.deepcopy(layer)
+    before = layer(x)[0]
+    assert torch.equal(twin(x)[0], before)
+    with torch.no_grad():
+        for p in twin.parameters():
+            p.add_(0.25)
+    assert torch.equal(layer(x)[0], before)
+
+
+def test_nothing_is_remembered_between_calls(name):
+    layer, x = make(name), sequence()
+    first = layer(x)[0]
+    layer(sequence(4, batch=2, length=3), layer(sequence(6, batch=2))[1])
+    assert torch.equal(layer(x)[0], first)
+    assert not list(layer.buffers())
+
+
+def test_the_results_are_no_window_into_each_other(name):
+    """Writing into the last state changes no output, and neither changes the weights or the input."""
+    layer, x = make(name), sequence()
+    with torch.no_grad():
+        output, state = layer(x)
+        kept, given = output.clone(), x.clone()
+        for s in state:
+            s.add_(1)
+        assert torch.equal(output, kept)
+        output.add_(1)
+        assert torch.equal(x, given)
+        assert torch.equal(layer(x)[0], kept)
+
+
+def test_a_given_state_is_left_as_it_was(name):
+    layer, x = make(name), sequence()
+    state = layer(sequence(2))[1]
+    kept = [s.clone() for s in state]
+    layer(x, state)[0].sum().backward()
+    assert all(torch.equal(a, b) for a, b in zip(state, kept, strict=True))
+
+
+def test_uninitialised_memory_is_never_read(name):
+    """``torch.empty`` gives NaN in this module (conftest.py)."""
+    assert torch.empty(3).isnan().all()
+    layer, x = make(name, bidirectional=True), sequence().requires_grad_()
+    output, state = layer(x, lengths=[3, 7, 1, 5])
+    grads = torch.autograd.grad(output.sum() + state[0].sum(), [x, *layer.parameters()])
+    assert all(v.isfinite().all() for v in (output, *state, *grads))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, B), (2, 1)])
+def test_the_smallest_sequences(name, shape):
+    layer = make(name)
+    x = sequence(batch=shape[1], length=shape[0])
+    output, state = layer(x)
+    assert output.shape == (*shape, H)
+    assert state[0].shape == (2, shape[1], H)
+    same(name, layer(sequence(batch=shape[1], length=shape[0]))[0], output)
+
+
+def test_a_training_step_lowers_the_loss(name):
+    layer, x = make(name, layers=1).float(), sequence(batch=32, length=4).float()
+    target = (x.sum((0, 2)) > 0).float()
+    optimiser = torch.optim.Adam(layer.parameters(), 0.02)
+    losses = []
+    for _ in range(20):
+        loss = (layer(x)[0][-1].mean(-1) - target).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
