@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ActionYesNo, ArgumentParser
 from rich.console import Console
 
 from spikeseq import __version__
@@ -25,14 +25,24 @@ def parser() -> ArgumentParser:
     commands = root.add_subcommands(required=True, dest="command")
     for name, function in COMMANDS.items():
         sub = ArgumentParser(description=(inspect.getdoc(function) or "").split("\n")[0])
-        repeated = "set" in inspect.signature(function).parameters
-        sub.add_function_arguments(function, as_positional=True, skip={"set"} if repeated else set())
-        if repeated:
-            sub.add_argument(
-                "--set", action="append", help="override a key, for example --set train.epochs=3; may be repeated"
-            )
+        flags = {
+            p.name: p.default for p in inspect.signature(function).parameters.values() if p.default in (True, False)
+        }
+        texts = _argument_texts(function)
+        sub.add_function_arguments(function, as_positional=True, skip={*flags, "set"})
+        for flag, default in flags.items():  # "--resume" alone, and "--resume true"
+            sub.add_argument(f"--{flag}", action=ActionYesNo, nargs="?", default=default, help=texts[flag])
+        if "set" in texts:
+            sub.add_argument("--set", action="append", help=texts["set"])
         commands.add_subcommand(name, sub)
     return root
+
+
+def _argument_texts(function: Any) -> dict[str, str]:
+    """The lines ``name: text`` below "Args:" in a docstring."""
+    _, _, arguments = (inspect.getdoc(function) or "").partition("Args:")
+    pairs = (line.strip().split(": ", 1) for line in arguments.splitlines() if ": " in line)
+    return dict(pairs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spikeseq.nn.kinds import GridKind, GRUKind, HardKind, Kind, LSTMKind, QuantizedKind, StreamKind
 from spikeseq.nn.lstm import check_leak, check_shift
-from spikeseq.nn.recurrent import Recurrent
+from spikeseq.nn.recurrent import Recurrent, keep_ranges
 from spikeseq.shapes import check_max_packet, check_time_steps
 
 
@@ -28,11 +28,13 @@ class RecurrentCell(nn.Module):
         self.kind, self.input_size, self.hidden_size, self.bias = kind, input_size, hidden_size, bias
         for name, value in layer.part("l0").items():
             self.register_parameter(name, nn.Parameter(value.detach()))
+        # a layer of the same shape without memory, which runs with this cell's parameters; in a list: not a submodule
+        self._shell = [Recurrent(kind, input_size, hidden_size, bias=bias, device="meta")]
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Advance one element; None means a zero state. Raises ShapeError when a shape does not fit."""
         single = x.dim() == 1
-        layer = self._layer()
+        layer = self._shell[0]
         rows = x.unsqueeze(0) if single else x
         if state is not None:
             state = (state,) if isinstance(state, Tensor) else state
@@ -42,9 +44,10 @@ class RecurrentCell(nn.Module):
         fields = (s.squeeze(0).squeeze(0) if single else s.squeeze(0) for s in last)
         return output[0, 0] if single else output[0], self.kind.state_type(*fields)
 
-    def _layer(self) -> Recurrent:
-        """A layer of the same shape without memory of its own: it runs with this cell's parameters."""
-        return Recurrent(self.kind, self.input_size, self.hidden_size, bias=self.bias, device="meta")
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        """Take the weights of a plain ``nn.LSTMCell``: ranges that it has not keep their present values."""
+        keep_ranges(self, list(self.kind.extra(1)), state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
         """Sizes and the kind of cell."""

@@ -164,10 +164,9 @@ class Recurrent(nn.Module):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         """Take the weights of a plain ``nn.LSTM``: ranges that it has not keep their present values."""
-        extra = [f"{prefix}{name}_{part}" for part, _ in self._parts() for name in self.kind.extra(1)]
-        if extra and not any(name in state_dict for name in extra):
-            for name in extra:
-                state_dict[name] = self.get_parameter(name.removeprefix(prefix)).detach()
+        keep_ranges(
+            self, [f"{name}_{part}" for part, _ in self._parts() for name in self.kind.extra(1)], state_dict, prefix
+        )
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
@@ -175,6 +174,12 @@ class Recurrent(nn.Module):
         options = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
         shown = [f"{k}={getattr(self, k)}" for k, default in options.items() if getattr(self, k) != default]
         return ", ".join([str(self.input_size), str(self.hidden_size), *shown, repr(self.kind)])
+
+
+def keep_ranges(module: nn.Module, names: list[str], state_dict: Any, prefix: str) -> None:
+    """Fill in a module's present values for ``names`` if ``state_dict`` has none of them: it is that of a plain LSTM."""
+    if not any(prefix + name in state_dict for name in names):
+        state_dict.update({prefix + name: module.get_parameter(name).detach() for name in names})
 
 
 def _valid(lengths: Tensor, x: Tensor) -> Tensor:
