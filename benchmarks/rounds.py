@@ -59,7 +59,7 @@ def ratios(rounds: Sequence[Mapping[Key, Times]], baseline: Key) -> dict[Key, Ra
 def _ratio(rounds: Sequence[Mapping[Key, Times]], key: Key, baseline: Key, first: float) -> Ratio:
     wall = sorted(times[key].wall / times[baseline].wall for times in rounds)
     cpu = [times[key].cpu / times[baseline].cpu for times in rounds]
-    low, _, high = statistics.quantiles(wall, n=4, method="inclusive")
+    low, _, high = statistics.quantiles(wall, n=4, method="inclusive") if len(wall) > 1 else wall * 3
     best = min(times[key].wall for times in rounds) / first
     return Ratio(statistics.median(wall), low, high, statistics.median(cpu), best)
 

@@ -17,9 +17,16 @@ def check_time_steps(time_steps: int) -> int:
     return int(time_steps)
 
 
+def check_size(name: str, value: object) -> int:
+    """Return ``value`` if it is a whole number, 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{name}={value!r}: pass a whole number, 1 or more")
+    return value
+
+
 def check_max_packet(max_packet: int | None) -> int | None:
     """Return ``max_packet`` if it is None (no limit) or at least 1 spike."""
-    if max_packet is not None and (isinstance(max_packet, bool) or int(max_packet) != max_packet or max_packet < 1):
+    if max_packet is not None and (isinstance(max_packet, bool) or not isinstance(max_packet, int) or max_packet < 1):
         raise ConfigError(f"max_packet={max_packet!r}: pass None (no limit) or a whole number of spikes, 1 or more")
     return max_packet
 
@@ -42,8 +49,11 @@ def check_sequence(x: Tensor, input_size: int, batch_first: bool) -> None:
 
 def check_lengths(lengths: Tensor | list[int], batch: int, seq_len: int) -> Tensor:
     """Return ``lengths`` as int64 ``[B]`` on the CPU; each must be in 1 .. seq_len."""
-    out = torch.as_tensor(lengths).cpu()
-    if out.shape != (batch,) or out.is_floating_point() or out.is_complex():
+    try:
+        out = torch.as_tensor(lengths).cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(f"lengths={lengths!r}: pass {batch} whole numbers, one a row") from error
+    if out.shape != (batch,) or out.dtype == torch.bool or out.is_floating_point() or out.is_complex():
         raise ShapeError(
             f"lengths has shape {tuple(out.shape)} and dtype {out.dtype}: pass {batch} whole numbers, one a row"
         )

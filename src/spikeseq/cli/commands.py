@@ -23,7 +23,7 @@ from spikeseq.train.evaluate import evaluate as run_evaluate
 from spikeseq.train.fit import CALIBRATION_ROWS, fit
 from spikeseq.train.recipe import make_recipe, read_recipe
 
-console = Console()
+console = Console(soft_wrap=True)
 
 
 def train(

@@ -26,7 +26,7 @@ def parser() -> ArgumentParser:
     for name, function in COMMANDS.items():
         sub = ArgumentParser(description=(inspect.getdoc(function) or "").split("\n")[0])
         flags = {
-            p.name: p.default for p in inspect.signature(function).parameters.values() if p.default in (True, False)
+            p.name: p.default for p in inspect.signature(function).parameters.values() if isinstance(p.default, bool)
         }
         texts = _argument_texts(function)
         sub.add_function_arguments(function, as_positional=True, skip={*flags, "set"})
@@ -52,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         COMMANDS[chosen.command](**values)
     except SpikeseqError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        Console(stderr=True).print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt as error:
-        Console(stderr=True).print(f"interrupted {error}", highlight=False)
+        Console(stderr=True).print(f"interrupted {error}", highlight=False, markup=False)
         return 130
     return 0
 

@@ -106,6 +106,8 @@ def preactivations(layer: Recurrent, calls: list[Call], samples: int) -> dict[st
             projection, recurrent = layer.kind.projection(s.x, values)
             a = torch.nn.functional.linear(s.x, projection.weight, projection.bias) + earlier @ recurrent.t()
             rows = a[s.mask.squeeze(-1)] if s.mask is not None else a.reshape(-1, a.shape[-1])
+            if s.mask is None and (len(args) > 1 or kwargs) and len(a) > 1:  # a state was given: a[1] is not U 0
+                rows = rows[a[0].numel() // a.shape[-1] :]
             pick = torch.linspace(0, len(rows) - 1, min(share, len(rows))).long()
             found.setdefault(s.part, []).append(rows[pick])
     return {part: torch.cat(rows) for part, rows in found.items()}
@@ -127,9 +129,10 @@ def _quantized(u: Tensor, levels: int | None) -> Tensor:
 
 def _best(a: Tensor, target: Tensor, candidates: Tensor, form: Callable[[Tensor, float], Tensor]) -> Tensor:
     """The candidate with the least squared error for each channel; the first of equals in the middle of the list."""
+    candidates = candidates.to(a)
     errors = torch.stack([(form(a, float(c)) - target).square().mean(0) for c in candidates])  # [C, H]
     best = errors.min(0).values
     good = errors <= best + 1e-9
-    position = torch.arange(len(candidates))[:, None].expand_as(good)
+    position = torch.arange(len(candidates), device=a.device)[:, None].expand_as(good)
     middle = (position * good).sum(0) // good.sum(0)
-    return candidates[middle].to(a)
+    return candidates[middle]

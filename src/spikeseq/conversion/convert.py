@@ -14,8 +14,11 @@ from spikeseq.conversion.config import ConvertConfig
 from spikeseq.conversion.report import ConversionReport
 from spikeseq.conversion.rules import Context, handler_of
 from spikeseq.errors import ConfigError, ConversionError
+from spikeseq.nn.cell import RecurrentCell
+from spikeseq.nn.lstm import SpikingLSTM, StreamLSTM
+from spikeseq.nn.recurrent import Recurrent
 
-UNSUPPORTED = (nn.RNNBase, nn.RNNCellBase)  # recurrent layers of torch without a handler
+UNSUPPORTED = (nn.RNNBase, nn.RNNCellBase, Recurrent, RecurrentCell)  # recurrent layers: an error where no handler is
 
 
 class Conversion(NamedTuple):
@@ -70,9 +73,9 @@ def _convertible(model: nn.Module) -> dict[str, nn.Module]:
         if handler_of(module) is not None:
             found[name] = module
             inside.update(module.modules())
-        elif isinstance(module, UNSUPPORTED):
+        elif isinstance(module, UNSUPPORTED) and not isinstance(module, SpikingLSTM | StreamLSTM):
             raise ConversionError(
-                f"module {name or 'model'!r} is nn.{type(module).__name__}, which convert() does not know; use nn.LSTM, "
+                f"module {name or 'model'!r} is a {type(module).__name__}, which convert() does not know; use nn.LSTM, "
                 "or register a handler with spikeseq.conversion.register"
             )
     if not found:
@@ -87,7 +90,7 @@ def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
     if model is old:
         return new
     for module in model.modules():
-        for name, child in module.named_children():
+        for name, child in list(module._modules.items()):  # named_children() leaves out a second name
             if child is old:
                 setattr(module, name, new)
     return model

@@ -66,6 +66,7 @@ def convert_lstm(layer: nn.LSTM, context: Context) -> tuple[nn.Module, LayerRepo
         )
     source = _like(LSTM, layer)
     source.load_state_dict(layer.state_dict())
+    _freeze_like(source, layer)
     return _convert(source, context, "nn.LSTM", torch.sigmoid)
 
 
@@ -140,6 +141,7 @@ def _ranged(
 ) -> Recurrent:
     """Copy the source's parameters into ``layer`` and, where preactivations are given, fit the ranges to them."""
     layer.load_state_dict(source.state_dict())
+    _freeze_like(layer, source)
     for part, rows in a.items():
         assert gate is not None
         values = layer.part(part)
@@ -163,7 +165,15 @@ def _spiking(source: Recurrent, config: ConvertConfig) -> Recurrent:
     state = layer.state_dict()
     state.update(source.state_dict())
     layer.load_state_dict(state)
+    _freeze_like(layer, source)
     return layer
+
+
+def _freeze_like(layer: Recurrent, source: nn.Module) -> None:
+    """What the source does not train, its successor does not either."""
+    trained = {name: p.requires_grad for name, p in source.named_parameters()}
+    for name, p in layer.named_parameters():
+        p.requires_grad_(p.requires_grad and trained.get(name, True))
 
 
 def _part_report(layer: Recurrent, part: str, a: Tensor) -> PartReport:

@@ -7,10 +7,11 @@ Per layer and sequence element, H units, I inputs, padding left out::
     spiking LSTM, direct input     MACs 4 H I                      W x, once for each element
                                    ACs  4 H (spikes of h[n-1]) + 4 H T (adding W x to the membranes)
     spiking LSTM, spike input      ACs  4 H (input spikes + spikes of h[n-1])
-    Linear                         MACs O I; on the output of a spiking layer ACs O (|k| of the k / T it gets)
+    Linear                         MACs O I; where all it gets are k / T of a spiking layer, ACs O |k|
 
 A packet of k spikes counts k adds. Gate products of a spiking layer are gated adds of shifted values; they are counted
-apart as ``gated_adds`` (at most 3 T for each unit and speaking time step). A layer with weights and no rule is an error.
+apart as ``gated_adds`` (grid: at most 3 T for each unit and time step that computes gates; streams: 3). A layer with
+weights and no rule is an error.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.errors import ConversionError, DataError
-from spikeseq.nn.kinds import GridKind, Kind
+from spikeseq.nn.kinds import GridKind, Kind, StreamKind
 from spikeseq.nn.observe import Seen, observing
 from spikeseq.nn.recurrent import Recurrent
-from spikeseq.ops.cells.grid import is_silent
+from spikeseq.ops.cells.grid import coasts
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,16 @@ def count(model: nn.Module, batches: Iterable[Any]) -> Counts:
     totals: dict[str, LayerCount] = {}
     names = {module: name for name, module in model.named_modules()}
     for batch in batches:
-        for layer in _run(model, batch[0] if isinstance(batch, list | tuple) else batch, names):
+        for layer in _run(model, _inputs(batch), names):
             totals[layer.name] = totals[layer.name].plus(layer) if layer.name in totals else layer
     if not totals:
         raise DataError("batches is empty: pass at least one batch to count")
     return Counts(tuple(totals.values()), max(t.elements for t in totals.values()))
+
+
+def _inputs(batch: Any) -> Any:
+    """The inputs of a batch or of an (input, target) pair."""
+    return batch[0] if isinstance(batch, list | tuple) and not isinstance(batch, PackedSequence) else batch
 
 
 KNOWN = (Recurrent, nn.LSTM, nn.GRU, nn.Linear)
@@ -95,7 +102,7 @@ def _check_known(model: nn.Module) -> None:
             )
 
 
-def _run(model: nn.Module, x: Tensor, names: dict[nn.Module, str]) -> list[LayerCount]:
+def _run(model: nn.Module, x: Any, names: dict[nn.Module, str]) -> list[LayerCount]:
     found: list[LayerCount] = []
     spiking_output = max((_spiking_steps(m) for m in model.modules()), default=0)
 
@@ -124,9 +131,11 @@ def _dense(kind_gates: int, width: int, hidden: int) -> float:
     return kind_gates * hidden * (width + hidden) + 3 * hidden
 
 
-def _fused(module: nn.LSTM | nn.GRU, name: str, x: Tensor) -> list[LayerCount]:
+def _fused(module: nn.LSTM | nn.GRU, name: str, x: Tensor | PackedSequence) -> list[LayerCount]:
     gates = 4 if isinstance(module, nn.LSTM) else 3
     directions, hidden = 1 + module.bidirectional, module.hidden_size
+    if isinstance(x, PackedSequence):
+        x = x.data
     elements = float(x.shape[0] * x.shape[1]) if x.dim() == 3 else float(x.shape[0])
     counts = []
     for layer in range(module.num_layers):
@@ -155,8 +164,9 @@ def _recurrent(seen: Seen, name: str) -> LayerCount:
         acs += elements * 4 * hidden * kind.time_steps
     else:
         acs += 4 * hidden * float(seen.x.abs().sum())
-    speaking = sum(not is_silent(t) for t in range(1, kind.time_steps + 1))
-    gated = elements * 3 * hidden * kind.time_steps * speaking
+    speaking = sum(not coasts(t) for t in range(1, kind.time_steps + 1))
+    gates_per_step = kind.time_steps if isinstance(kind, StreamKind) else kind.time_steps * speaking
+    gated = elements * 3 * hidden * gates_per_step
     return LayerCount(label, macs, acs, gated, float(spikes.sum()), elements)
 
 
@@ -170,6 +180,6 @@ def _last(spikes: Tensor, mask: Tensor | None) -> Tensor:
 
 def _linear(module: nn.Linear, name: str, x: Tensor, time_steps: int) -> LayerCount:
     rows = float(x.numel() // x.shape[-1])
-    if not time_steps:
+    if not time_steps or not bool((x * time_steps == torch.round(x * time_steps)).all()):  # analog values multiply
         return LayerCount(name, macs=rows * module.in_features * module.out_features, elements=rows)
     return LayerCount(name, acs=float((x.abs() * time_steps).sum()) * module.out_features, elements=rows)

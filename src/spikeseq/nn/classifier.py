@@ -51,7 +51,7 @@ class SequenceClassifier(nn.Module):
             raise ConfigError(f"pooling={pooling!r}: {nearest(str(pooling), ('last', 'mean'))}")
         self.rnn = CELLS[cell](
             input_size, hidden_size, num_layers,
-            batch_first=True, dropout=dropout, bidirectional=bidirectional, **(options or {}),
+            batch_first=True, dropout=dropout if num_layers > 1 else 0.0, bidirectional=bidirectional, **(options or {}),
         )  # fmt: skip
         self.pooling = pooling
         self._time_steps: int = self.rnn.kind.time_steps if isinstance(self.rnn, Recurrent) else 1

@@ -147,7 +147,7 @@ class StreamLSTM(_NodeWise):
     """Per-t streams with binary IF (leak 1) or LIF gates, threshold and leak learned (S1); ops/cells/streams.py.
 
     time_steps  T: a power of two up to 16
-    leak        first value of ``leak_l{k} [3, H]``, factor per time step in [0, 1]
+    leak        1: IF gates, fixed; below 1: LIF gates, first value of the learned ``leak_l{k} [3, H]``, factor per time step
     shift       1/2: add the optimal shift, which follows leak and threshold; 0: none
     """
 
@@ -164,6 +164,8 @@ class StreamLSTM(_NodeWise):
     ) -> None:
         kind = StreamKind(check_time_steps(time_steps), check_shift(shift), leak=check_leak(leak))
         super().__init__(kind, input_size, hidden_size, num_layers, **conventions)
+        for part, _ in self._parts():
+            self.part(part)["leak"].requires_grad_(leak < 1)
 
 
 def check_shift(shift: float) -> float:

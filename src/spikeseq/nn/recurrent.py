@@ -13,7 +13,7 @@ from spikeseq.nn.kinds import Kind
 from spikeseq.nn.observe import Seen, report
 from spikeseq.nn.packing import pack_like, unpack
 from spikeseq.ops.scan import scan
-from spikeseq.shapes import check_lengths, check_sequence
+from spikeseq.shapes import check_lengths, check_sequence, check_size
 
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -40,8 +40,7 @@ class Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         for name, value in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-            if isinstance(value, bool) or int(value) != value or value < 1:
-                raise ConfigError(f"{name}={value!r}: pass a whole number, 1 or more")
+            check_size(name, value)
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout={dropout!r}: pass a probability from 0 up to, not including, 1")
         self.kind, self.input_size, self.hidden_size, self.num_layers = kind, input_size, hidden_size, num_layers
@@ -80,22 +79,36 @@ class Recurrent(nn.Module):
         suffixes = ("", "_reverse") if self.bidirectional else ("",)
         return [(f"l{layer}{s}", layer) for layer in range(self.num_layers) for s in suffixes]
 
+    def flatten_parameters(self) -> None:
+        """Nothing to do; here because models written for ``nn.LSTM`` call it."""
+
     def part(self, part: str) -> dict[str, nn.Parameter]:
         """Parameters of one layer and direction by plain name (``weight_ih``, .., ``threshold``)."""
         names = (*(WEIGHTS if self.bias else WEIGHTS[:2]), *self.kind.extra(1))
         return {name: self.get_parameter(f"{name}_{part}") for name in names}
 
     def forward(
-        self, x: Tensor | PackedSequence, state: Any = None, lengths: Tensor | list[int] | None = None
+        self,
+        x: Tensor | PackedSequence | None = None,
+        state: Any = None,
+        lengths: Tensor | list[int] | None = None,
+        *,
+        input: Tensor | PackedSequence | None = None,
+        hx: Any = None,
     ) -> tuple[Any, Any]:
         """Run the sequence.
 
         x        ``[L, B, I]``, ``[B, L, I]`` with ``batch_first``, ``[L, I]`` for one sequence, or a PackedSequence
         state    the NamedTuple that an earlier call returned, ``(h, c)`` of an ``nn.LSTM``, or None (zeros)
+        input, hx  other names of ``x`` and ``state``, those of ``nn.LSTM``
         lengths  ``[B]`` true lengths: what lies behind them changes no result, outputs there are 0
         Returns ``(output, state)``: output ``[L, B, D H]`` in the layout of ``x``; the state after each row's last element.
         Raises ShapeError when a shape does not fit.
         """
+        x, state = input if x is None else x, hx if state is None else state
+        if x is None:
+            raise ShapeError("x is missing: pass the sequence")
+        state = (state,) if isinstance(state, Tensor) else state
         if isinstance(x, PackedSequence):
             if lengths is not None:
                 raise ShapeError("lengths is given with a PackedSequence, which has its own; leave it out")
@@ -133,6 +146,8 @@ class Recurrent(nn.Module):
         """One direction of one layer: ``x [L, *lead, I]`` -> ``[L, *lead, H]`` and the public state at its end."""
         mask = None if lengths is None else _valid(lengths, x)
         values = self.part(part)
+        if mask is not None:  # a NaN in the padding would reach the weights' gradient as 0 * NaN
+            x = torch.where(mask.view(mask.shape[0], *(1,) * (x.dim() - 3), *mask.shape[1:]), x, torch.zeros_like(x))
         turned = _reverse(x, lengths) if part.endswith("_reverse") else x
         projection, recurrent = self.kind.projection(turned, values)
         params = self.kind.params(values)
@@ -146,7 +161,7 @@ class Recurrent(nn.Module):
         fields = len(self.kind.state_type._fields)
         if state is None:
             return [tuple(x.new_zeros(batch, self.hidden_size) for _ in range(fields))] * passes
-        state = (state,) if isinstance(state, Tensor) else tuple(state)
+        state = tuple(state)
         plain = (passes, batch, self.hidden_size)
         full = (passes, batch, 2 * self.kind.time_steps - 1, self.hidden_size)
         for i, value in enumerate(state):

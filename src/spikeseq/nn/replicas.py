@@ -16,7 +16,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from spikeseq.ops.cells.grid import is_silent
 from spikeseq.ops.cells.lstm import LSTMState
 from spikeseq.ops.spike import round_through
 
@@ -34,21 +33,23 @@ def join_replicas(state: LSTMState) -> tuple[Tensor, Tensor]:
     return state.h.sum(0) / state.h.shape[0], streams
 
 
-def split_replicas(h: Tensor, streams: Tensor, time_steps: int) -> LSTMState:
+def split_replicas(h: Tensor, streams: Tensor, time_steps: int, max_packet: int | None = None) -> LSTMState:
     """``h [B, H]`` and ``streams [B, 2T-1, H]`` (or a plain ``c [B, H]``) -> ``h_t, c_t [T, B, H]``."""
     if streams.dim() == h.dim():
-        return LSTMState(_send(h, time_steps), streams.expand(time_steps, *streams.shape))
+        return LSTMState(_send(h, time_steps, max_packet), streams.expand(time_steps, *streams.shape))
     parts = streams.transpose(0, 1)
     early = parts[time_steps:]
     last = round_through(time_steps * h) - early.sum(0)
     return LSTMState(torch.cat([early, last.unsqueeze(0)]), parts[:time_steps])
 
 
-def _send(h: Tensor, time_steps: int) -> Tensor:
+def _send(h: Tensor, time_steps: int, max_packet: int | None) -> Tensor:
     """Spikes ``[T, B, H]`` of replicas that transmit the value ``h [B, H]``."""
     emitted, spikes = torch.zeros_like(h), []
     for t in range(1, time_steps + 1):
-        now = emitted if is_silent(t) else round_through(t * h)
-        spikes.append(now - emitted)
-        emitted = now
+        now = round_through(t * h) - emitted
+        if max_packet is not None:
+            now = now.clamp(-max_packet, max_packet)
+        spikes.append(now)
+        emitted = emitted + now
     return torch.stack(spikes)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import Any
 
 from torch import nn
 
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.lstm import QuantizedLSTM, SpikingLSTM
-
-M = TypeVar("M", bound=nn.Module)
 
 
 def unroll(layer: QuantizedLSTM, max_packet: int | None = None) -> SpikingLSTM:
@@ -21,17 +19,20 @@ def unroll(layer: QuantizedLSTM, max_packet: int | None = None) -> SpikingLSTM:
     spiking = SpikingLSTM(
         layer.input_size, layer.hidden_size, layer.num_layers, time_steps=kind.time_steps, max_packet=max_packet,
         shift=kind.shift, bias=layer.bias, batch_first=layer.batch_first, dropout=layer.dropout,
-        bidirectional=layer.bidirectional,
+        bidirectional=layer.bidirectional, device=weight.device, dtype=weight.dtype,
     )  # fmt: skip
     spiking.load_state_dict(layer.state_dict())
-    return spiking.to(weight.device, weight.dtype).train(layer.training)
+    return spiking.train(layer.training)
 
 
-def as_spiking(model: M, max_packet: int | None = None) -> M:
-    """Return a copy of a model in which every QuantizedLSTM is unrolled into a SpikingLSTM."""
+def as_spiking(model: nn.Module, max_packet: int | None = None) -> Any:
+    """Return a copy of a model in which every QuantizedLSTM, also the model itself, is unrolled into a SpikingLSTM."""
     clone = copy.deepcopy(model)
+    if isinstance(clone, QuantizedLSTM):
+        return unroll(clone, max_packet)
+    unrolled: dict[nn.Module, nn.Module] = {}
     for module in list(clone.modules()):
-        for name, child in list(module.named_children()):
+        for name, child in module._modules.items():  # named_children() leaves out a second name of the same layer
             if isinstance(child, QuantizedLSTM):
-                setattr(module, name, unroll(child, max_packet))
+                setattr(module, name, unrolled.setdefault(child, unrolled.get(child) or unroll(child, max_packet)))
     return clone

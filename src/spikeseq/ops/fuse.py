@@ -1,7 +1,8 @@
 """One element of a scan, forward and backward, as one fused function: compiled where that pays, else as it is.
 
 Whether to compile is decided by the size of the sequence alone, never by what ran before, so that the same call gives
-the same bits in every process. Compiled and eager agree spike for spike (tests/ops/test_scan.py).
+the same bits in every process (only a process that compiles a step for more shapes than dynamo keeps runs the further
+ones eagerly). Compiled and eager agree spike for spike (tests/ops/test_fuse.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch._dynamo.exc import BackendCompilerFailed, FailOnRecompileLimitHit
 
 from spikeseq.errors import ConfigError
 from spikeseq.ops.reference import Step, preactivation, where_valid
@@ -88,7 +90,7 @@ def retreat(step: Step, state_type: Any, params_type: Any, wanted: tuple[bool, .
 
         chosen = tuple(p for want, p in zip(wanted, params, strict=True) if want)
         vjp = torch.func.vjp(run, a, state, chosen)[1]
-        first = g_state[0] if g_rec is None else g_state[0] + g_rec
+        first = g_state[0] + g_rec
         if step.output_is_state:
             da, d_state, d_params = vjp((first + g_out, *g_state[1:]))
         else:
@@ -107,7 +109,8 @@ def output_like(meta: Any, width: int, state: Any, params: Any, length: int) -> 
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any], structure: tuple[bool, ...]) -> Callable[..., Any]:
+    """Compile ``function`` for calls whose arguments are None where ``structure`` is False."""
     # a code object of its own: dynamo counts recompilations per code object, and all steps share one closure's code
     own = types.FunctionType(
         function.__code__.replace(),
@@ -123,18 +126,22 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def choose(function: Callable[..., Any], numbers: int) -> Callable[..., Any]:
     """The compiled form of ``function`` where it pays and a compiler is there, else the function itself."""
     mode = _mode.get()
-    if mode == "never" or (mode == "auto" and (numbers < COMPILE_FROM or _broken)):
+    if mode == "never" or (mode == "auto" and numbers < COMPILE_FROM):
         return function
 
     def guarded(*args: Any) -> Any:
+        if _broken and mode == "auto":
+            return function(*args)
         try:
-            return _compiled(function)(*args)
-        except torch._dynamo.exc.BackendCompilerFailed as error:  # no C++ compiler, or one that fails
+            return _compiled(function, tuple(a is not None for a in args))(*args)
+        except FailOnRecompileLimitHit:  # more shapes in one process than dynamo keeps: this one runs eagerly
+            return function(*args)
+        except BackendCompilerFailed as error:  # no C++ compiler, or one that fails
             if mode == "always":
                 raise
-            if not _broken:
-                log.warning("torch.compile does not work here (%s): running eagerly, slower", str(error).split("\n")[0])
-                _broken.append(str(error))
+            _broken.append(str(error))
+            cause = " ".join(str(error).split())[:300]
+            log.warning("torch.compile does not work here, steps run eagerly (slower): %s", cause)
             return function(*args)
 
     return guarded

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from spikeseq.errors import ConfigError
 from spikeseq.ops.fuse import advance, choose, output_like, retreat
@@ -109,6 +110,7 @@ class _Scan(torch.autograd.Function):
         return (paths[0][1:] if output is None else output, *(p[-1].clone() for p in paths))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         *_, mask, n_state = ctx.meta
         source, weight, u, pre, *rest = ctx.saved_tensors
@@ -122,7 +124,8 @@ class _Scan(torch.autograd.Function):
         expanded = tuple(p.expand(*p.shape[:-2], *paths[0].shape[-2:]) for p in params)
         kept = [p for p, want in zip(params, wanted, strict=True) if want]
         sums = tuple(torch.zeros_like(p.expand(*p.shape[:-2], *paths[0].shape[-2:]).contiguous()) for p in kept)
-        g_output, g_state, g_rec = grads[0], tuple(grads[1:]), None
+        g_output, g_state = grads[0], tuple(grads[1:])
+        g_rec = torch.zeros_like(g_state[0])
         d_source = torch.empty_like(source) if need_source else None
         d_weight = torch.zeros_like(weight) if weight is not None and need_weight else None
         d_bias = source.new_zeros(ctx.width) if need_bias else None
@@ -134,7 +137,7 @@ class _Scan(torch.autograd.Function):
         for start, stop in reversed(chunks):
             da = buffer[: stop - start]
             for n in range(stop - 1, start - 1, -1):
-                a = source[n] if pre is None else pre[n]
+                a = source[n].expand(*lead, ctx.width) if pre is None else pre[n]
                 valid = None if mask is None else mask[n]
                 g_state, sums = run(a, valid, slots[n], expanded, g_output[n], g_rec, g_state, sums, da[n - start])
                 if u is not None and back is not None:
@@ -148,7 +151,6 @@ class _Scan(torch.autograd.Function):
                 d_bias += _rows(d_drive).sum(0)
             if d_source is not None:
                 d_source[start:stop] = d_drive if weight is None else _times(d_drive, weight.t())
-        if g_rec is not None:
-            g_state = (g_state[0] + g_rec, *g_state[1:])
+        g_state = (g_state[0] + g_rec, *g_state[1:])
         d_params = iter([s.sum_to_size(p.shape) for s, p in zip(sums, kept, strict=True)])
         return None, d_source, d_weight, d_bias, d_u, *g_state, *(next(d_params) if want else None for want in wanted)

@@ -51,8 +51,9 @@ def round_through(u: Tensor, shift: float = 0.5) -> Tensor:
 class Rectangle:
     """Heaviside step, ``H(0) = 1``; slope ``1 / width`` for ``|u| <= width / 2``.
 
-    With ``width`` equal to the threshold, the slopes of the T switches of an IF neuron add up to the slope of the
-    clipped line that it samples (the QCFS straight-through gradient).
+    With ``width`` equal to the threshold, the slopes of T parallel switches add up to the slope of the clipped line that
+    they sample (the QCFS straight-through gradient). Behind one another in a neuron with a detached reset they do not:
+    there the slope grows with T.
     """
 
     width: float = 1.0

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spikeseq.errors import ConfigError, nearest
-from spikeseq.ops.cells.grid import is_silent
+from spikeseq.ops.cells.grid import coasts
 from spikeseq.ops.cells.lstm import LSTMState
 
 Order = Literal["serial", "layer", "wavefront"]
@@ -85,7 +85,7 @@ class _Network:
 
     def __init__(self, step: NodeStep, layers: list[LayerWeights], x: Tensor, states: list[LSTMState]) -> None:
         self.step, self.layers, self.x = step, layers, x
-        self.spikes = [torch.full((x.shape[0] + 1, *s.h.shape), float("nan"), dtype=x.dtype) for s in states]
+        self.spikes = [torch.full((x.shape[0] + 1, *s.h.shape), float("nan")).to(x) for s in states]
         for path, state in zip(self.spikes, states, strict=True):
             path[0] = state.h
         self.cells = [s.c.clone() for s in states]
@@ -97,7 +97,7 @@ class _Network:
         results = []
         for l in sorted({node[2] for node in nodes}):
             mine = [(n, t) for n, t, layer in nodes if layer == l]
-            for group in ([p for p in mine if not is_silent(p[1])], *([p] for p in mine if is_silent(p[1]))):
+            for group in ([p for p in mine if not coasts(p[1])], *([p] for p in mine if coasts(p[1]))):
                 if group:
                     results += self._nodes(group, l - 1)
         for l, n, t, spikes, c, carry in results:
@@ -111,7 +111,11 @@ class _Network:
         cells = [self.cells[l][t - 1] for _, t in group]
         carries = [self.carries[l][n] if t > 1 else self.step.start(currents[0], cells[0]) for n, t in group]
         times = [t for _, t in group]
-        t_axis: Any = times[0] if len(times) == 1 else torch.tensor(times, dtype=self.x.dtype).view(-1, 1, 1)
+        t_axis: Any = (
+            times[0]
+            if len(times) == 1
+            else torch.tensor(times, dtype=self.x.dtype, device=self.x.device).view(-1, 1, 1)
+        )
         stacked = type(carries[0])(*(torch.stack(parts) for parts in zip(*carries, strict=True)))
         h, c, carry = self.step.node(t_axis, torch.stack(currents), stacked, torch.stack(cells), self.layers[l].params)
         parts = [type(carry)(*values) for values in zip(*carry, strict=True)]

@@ -82,6 +82,7 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
         "best_epoch": max(module.history, key=lambda row: row["valid_accuracy"])["epoch"],
         "epochs": len(module.history),
         "train_seconds": seconds,
+        "data_source": data.source,
         "history": module.history,
     }
     record = new_record(

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikeseq.ops.cells.grid import GridStep, is_silent
+from spikeseq.ops.cells.grid import GridStep, coasts
 from spikeseq.ops.cells.hard_lstm import HardParams, QuantizedLSTMStep
 from spikeseq.ops.cells.lstm import LSTMState
 from spikeseq.ops.scan import scan
@@ -192,14 +192,25 @@ def test_strict_unit_spikes_differ_at_t_4_and_never_exceed_one():
         assert set(spikes.unique().tolist()) <= {-1.0, 0.0, 1.0}
 
 
-def test_silent_replicas_say_nothing_and_keep_their_cell():
-    assert [t for t in range(1, 17) if not is_silent(t)] == [1, 2, 4, 8, 16]
+def test_coasting_replicas_repeat_the_last_y_and_keep_their_cell():
+    assert [t for t in range(1, 17) if not coasts(t)] == [1, 2, 4, 8, 16]
     layers, params, x = network(2, 4, 8)
     spikes, last = run(GridStep(8), layers, params, x)[0]
-    silent = [t - 1 for t in range(1, 9) if is_silent(t)]
-    assert (spikes[:, silent] == 0).all()
-    assert (last.c[silent] == 0).all()
-    assert (spikes[:, [0, 1, 3, 7]] != 0).any((0, 2, 3)).all()
+    coasting = [t - 1 for t in range(1, 9) if coasts(t)]
+    assert (last.c[coasting] == 0).all()
+    emitted = spikes.cumsum(1)
+    # E_3 = R(3 y_2) with 2 y_2 within half a unit of E_2, so E_3 is within 5/4 of (3/2) E_2
+    assert ((emitted[:, 2] - 1.5 * emitted[:, 1]).abs() <= 1.25).all()
+    assert (spikes != 0).any((0, 2, 3)).all()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 8, 16])
+def test_unit_spikes_reach_the_largest_value(steps):
+    big = torch.full((steps, 1, 4), 100.0)
+    params = HardParams(torch.full((3, 1, 1), 4.0), torch.ones(1, 1))
+    state = LSTMState(torch.zeros(steps, 1, 1), torch.zeros(steps, 1, 1))
+    h, _ = GridStep(steps, max_packet=1)(big, state, params)
+    assert h.squeeze().reshape(-1).tolist() == [1.0] * steps
 
 
 def test_all_forms_coincide_at_t_1():

@@ -158,3 +158,14 @@ def test_the_shift_follows_leak_and_threshold_in_the_gradient():
     # d* = V / (2 (1 + leak)); u = (a + V/2 + d*) / V - 1 = a/V - 1/2 + 1 / (2 (1 + leak))
     assert d_leak.flatten().tolist() == pytest.approx([-1 / (2 * 1.5**2), 0, 0])
     assert d_v.flatten().tolist() == pytest.approx([-0.25 / 4, 0, 0])
+
+
+def test_the_output_reset_carries_no_error_back():
+    """m' = m + y - h with h detached: the membrane keeps the slope 1 of what it was."""
+    step, current, c, params = random_node()
+    m = torch.full_like(c, 0.25).requires_grad_()
+    carry = StreamCarry(*(torch.zeros_like(c) for _ in range(3)), m)
+    h, _, after = step.node(1, current, carry, c, params)
+    assert torch.autograd.grad(after.output.sum(), m, retain_graph=True)[0].eq(1).all()
+    inside = (after.output + h).abs() < 1  # h = R(m) clipped: its slope is that of the clip
+    assert torch.equal(torch.autograd.grad(h.sum(), m)[0], inside.double())

@@ -9,8 +9,9 @@ Node (n, t), with the same gates as Q taken of the running mean (``hard_gates``,
     h_t = clip(r, -B, B);   E <- E + h_t      delta-coded ternary spikes (|h_t| > 1 is a packet of |h_t| spikes)
 
 State: (h_t, c_t) travel along n at fixed t; (A, E) along t at fixed n. With B >= 2T - 1, E_T / T and c_T equal h and c
-of Q (docs/equations.md, theorem 2). Replicas t < T only predict; one whose t is no power of two stays silent, so that
-A / t is a shift. ``T A / (t V) >= j`` is a comparison with the constant ``j t V / T``: no division in hardware.
+of Q (docs/equations.md, theorem 2). Replicas t < T only predict; one whose t is no power of two coasts: it repeats the
+last y instead of computing one (A / t would be no shift) and sends ``R(t y) - E``. A gate's count is a
+comparison of A with the constants ``t V (j - 1/2 - T/2) / T``: no division in hardware.
 
 Source: DESIGN.md 2.2, derived for this project.
 """
@@ -33,10 +34,11 @@ class NodeCarry(NamedTuple):
 
     membrane: Tensor  # [B, 4H] A, sum of the currents so far
     emitted: Tensor  # [B, H] E, sum of the spikes so far
+    y: Tensor  # [B, H] the last replica's y = o clip(c, -1, 1)
 
 
-def is_silent(t: int) -> bool:
-    """Whether replica ``t`` (from 1) stays silent: A / t would not be a shift."""
+def coasts(t: int) -> bool:
+    """Whether replica ``t`` (from 1) repeats the last y: A / t would not be a shift."""
     return t & (t - 1) != 0
 
 
@@ -54,20 +56,20 @@ class GridStep:
     ) -> tuple[Tensor, Tensor, NodeCarry]:
         """Node (n, t): current ``[B, 4H]``, ``c_t[n-1] [B, H]`` -> ``h_t[n]``, ``c_t[n]`` and the carry to t + 1.
 
-        Several nodes at once (``[K, B, ..]`` with ``t [K, 1, 1]``) where none of them is silent.
+        Several nodes at once (``[K, B, ..]`` with ``t [K, 1, 1]``) where none of them coasts.
         """
         membrane = carry.membrane + current
-        if isinstance(t, int) and is_silent(t):
-            return torch.zeros_like(carry.emitted), c, NodeCarry(membrane, carry.emitted)
-        c, y = update(hard_gates(membrane / t, params, self.time_steps, self.shift), c)
+        y = carry.y
+        if not (isinstance(t, int) and coasts(t)):
+            c, y = update(hard_gates(membrane / t, params, self.time_steps, self.shift), c)
         spikes = round_through(t * y, self.shift) - carry.emitted
         if self.max_packet is not None:
             spikes = torch.clamp(spikes, -self.max_packet, self.max_packet)
-        return spikes, c, NodeCarry(membrane, carry.emitted + spikes)
+        return spikes, c, NodeCarry(membrane, carry.emitted + spikes, y)
 
     def start(self, current: Tensor, c: Tensor) -> NodeCarry:
         """Return the carry before the first time step: nothing integrated, nothing emitted."""
-        return NodeCarry(torch.zeros_like(current), torch.zeros_like(c))
+        return NodeCarry(torch.zeros_like(current), torch.zeros_like(c), torch.zeros_like(c))
 
     def __call__(self, preactivation: Tensor, state: LSTMState, params: HardParams) -> tuple[Tensor, LSTMState]:
         """Currents ``[T, B, 4H]``, state ``[T, B, H]`` -> spikes ``h_t [T, B, H]`` and the next state."""

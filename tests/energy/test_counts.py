@@ -1,0 +1,278 @@
+"""Operation counts, to the last operation, against a spiking network written out here neuron by neuron."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence
+
+import spikeseq.nn as snn
+from spikeseq.energy import count
+from spikeseq.errors import ConversionError, DataError
+
+L, B, I, H, O = 6, 3, 2, 4, 5
+
+
+def clip(x, low, high):
+    return max(low, min(high, x))
+
+
+def rounded(u):
+    return math.copysign(math.floor(abs(u) + 0.5), u)
+
+
+def spikes_by_hand(layer: dict, inputs: list, time_steps: int) -> list:
+    """One grid layer on one row (docs/equations): inputs [L][T][I] -> spikes [L][T][H]; V = 4, gam = 1, as fresh."""
+    hidden = len(layer["hh"][0])
+    h = [[0.0] * hidden for _ in range(time_steps)]  # h_t of the element before
+    c = [[0.0] * hidden for _ in range(time_steps)]
+    spikes = []
+    for element in inputs:
+        membrane, emitted, now = [0.0] * (4 * hidden), [0.0] * hidden, []
+        for t in range(1, time_steps + 1):
+            for row in range(4 * hidden):
+                drive = sum(w * x for w, x in zip(layer["ih"][row], element[t - 1], strict=True))
+                drive += sum(u * x for u, x in zip(layer["hh"][row], h[t - 1], strict=True))
+                membrane[row] += drive + layer["b"][row]
+            if t not in (1, 2, 4, 8, 16):  # A / t would be no shift: silent
+                now.append([0.0] * hidden)
+                continue
+            out = []
+            for j in range(hidden):
+                i, f, g, o = (membrane[block * hidden + j] / t for block in range(4))
+                k_i, k_f, k_o = (clip(math.floor(time_steps * (a / 4 + 0.5) + 0.5), 0, time_steps) for a in (i, f, o))
+                c[t - 1][j] = (k_f * c[t - 1][j] + k_i * clip(g, -1, 1)) / time_steps
+                y = k_o * clip(c[t - 1][j], -1, 1) / time_steps
+                out.append(rounded(t * y) - emitted[j])
+                emitted[j] += out[-1]
+            now.append(out)
+        h = now
+        spikes.append(now)
+    return spikes
+
+
+def plain(layer: snn.SpikingLSTM, number: int) -> dict:
+    p = layer.state_dict()
+    bias = p[f"bias_ih_l{number}"] + p[f"bias_hh_l{number}"]
+    weights = {"ih": p[f"weight_ih_l{number}"], "hh": p[f"weight_hh_l{number}"], "b": bias}
+    return {name: value.tolist() for name, value in weights.items()}
+
+
+def total(spikes: list) -> float:
+    return sum(abs(s) for element in spikes for step in element for s in step)
+
+
+class Net(nn.Module):
+    """Two recurrent layers (true lengths as given), the last valid output, a readout."""
+
+    def __init__(self, rnn, lengths=None):
+        super().__init__()
+        self.rnn, self.lengths = rnn, lengths
+        self.readout = nn.Linear(H, O)
+
+    def forward(self, x):
+        _, state = self.rnn(x, lengths=self.lengths)
+        return self.readout(state[0][-1])
+
+
+def dyadic(module: nn.Module) -> nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, p in module.named_parameters():
+            if "weight" in name or "bias" in name:
+                p.copy_(torch.randint(-24, 25, p.shape, generator=generator) / 8)
+    return module.double()
+
+
+def data(rows: int = B) -> torch.Tensor:
+    return torch.randint(-8, 9, (L, rows, I), generator=torch.Generator().manual_seed(1)).double() / 4
+
+
+@pytest.mark.parametrize("lengths", [None, [6, 4, 1]])
+@pytest.mark.parametrize("time_steps", [1, 2, 4])
+def test_two_spiking_layers_and_a_readout(time_steps, lengths):
+    rnn = dyadic(snn.SpikingLSTM(I, H, 2, time_steps=time_steps))
+    x = data()
+    counts = count(Net(rnn, lengths).double(), [x])
+
+    elements, macs, acs, spikes, readout = 0, 0, [0, 0], [0, 0], 0
+    for row in range(B):
+        length = lengths[row] if lengths else L
+        direct = [[x[n, row].tolist()] * time_steps for n in range(length)]
+        first = spikes_by_hand(plain(rnn, 0), direct, time_steps)
+        second = spikes_by_hand(plain(rnn, 1), first, time_steps)
+        elements += length
+        # W x once for each element, then added to T membranes; a spike goes along 4 H recurrent synapses, but those
+        # of the last element go nowhere in its own layer
+        macs += length * 4 * H * I
+        acs[0] += length * 4 * H * time_steps + 4 * H * total(first[:-1])
+        acs[1] += 4 * H * total(first) + 4 * H * total(second[:-1])
+        spikes[0] += total(first)
+        spikes[1] += total(second)
+        readout += O * sum(abs(sum(second[-1][t][j] for t in range(time_steps))) for j in range(H))
+    assert min(*spikes, readout) > 0
+
+    one, two, last = counts.per_layer
+    assert (one.name, two.name, last.name) == ("rnn.l0", "rnn.l1", "readout")
+    assert (one.macs, two.macs, last.macs) == (macs, 0, 0)
+    assert (one.acs, two.acs, last.acs) == (*acs, readout)
+    assert (one.spikes, two.spikes) == tuple(spikes)
+    speaking = {1: 1, 2: 2, 4: 3}[time_steps]
+    assert one.gated_adds == two.gated_adds == elements * 3 * H * time_steps * speaking
+    assert (one.elements, two.elements, last.elements, counts.elements) == (elements, elements, B, elements)
+    assert counts.macs_per_element == macs / elements
+    assert counts.acs_per_element == pytest.approx((sum(acs) + readout) / elements)
+
+
+@pytest.mark.parametrize("kind", [snn.LSTM, snn.GRU, snn.HardLSTM, snn.QuantizedLSTM, snn.SpikingLSTM, snn.StreamLSTM])
+@pytest.mark.parametrize("both", [False, True])
+def test_padding_is_no_work(kind, both):
+    """A padded batch costs what its rows cost alone, whatever stands in the padding."""
+    rnn = dyadic(kind(I, H, 2, bidirectional=both))
+    x, lengths = data(), [6, 4, 1]
+    dirty = x.clone()
+    for row, length in enumerate(lengths):
+        dirty[length:, row] = 77.0
+    together = count(Net(rnn, lengths).double(), [dirty])
+    alone = count(Net(rnn).double(), [x[:length, row : row + 1] for row, length in enumerate(lengths)])
+    assert together == alone
+    assert together.elements == sum(lengths)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize(("fused", "gates"), [(nn.LSTM, 4), (nn.GRU, 3)])
+def test_fused_layers(fused, gates, layers, both, first):
+    model = fused(I, H, layers, bidirectional=both, batch_first=first)
+    x = torch.zeros(B, L, I) if first else torch.zeros(L, B, I)
+    counts = count(model, [x])
+    directions = 1 + both
+    expected = [
+        L * B * (gates * H * ((I if layer == 0 else directions * H) + H) + 3 * H)
+        for layer in range(layers)
+        for _ in range(directions)
+    ]
+    assert [layer.macs for layer in counts.per_layer] == expected
+    assert counts.elements == L * B
+    assert counts.macs_per_element * L * B == sum(expected)
+    assert counts.acs_per_element == 0
+    own = count({nn.LSTM: snn.LSTM, nn.GRU: snn.GRU}[fused](I, H, layers, bidirectional=both, batch_first=first), [x])
+    assert own == counts
+
+
+def test_lstm_and_gru_of_one_unit():
+    """4 H (I + H) + 3 H = 11 for one unit and one input; a GRU 3 H (I + H) + 3 H = 9."""
+    assert count(nn.LSTM(1, 1), [torch.zeros(1, 1, 1)]).macs_per_element == 11
+    assert count(nn.GRU(1, 1), [torch.zeros(1, 1, 1)]).macs_per_element == 9
+
+
+def test_one_unbatched_sequence():
+    assert count(nn.LSTM(I, H), [torch.zeros(L, I)]) == count(nn.LSTM(I, H), [torch.zeros(L, 1, I)])
+
+
+def test_batches_add_up_and_targets_are_ignored():
+    model, x = dyadic(snn.SpikingLSTM(I, H)), data(8)
+    whole = count(model, [x])
+    assert count(model, x.split(3, dim=1)) == whole
+    assert count(model, [(part, None) for part in x.split(3, dim=1)]) == whole
+    assert count(model, [[part, None] for part in x.split(3, dim=1)]) == whole
+
+
+def test_linear_on_analog_values():
+    counts = count(nn.Sequential(nn.Linear(I, O), nn.ReLU(), nn.Linear(O, H)), [torch.randn(L, B, I)])
+    assert [layer.macs for layer in counts.per_layer] == [L * B * I * O, L * B * O * H]
+    assert counts.acs_per_element == 0
+
+
+def test_a_linear_before_the_spikes_multiplies():
+    """The layer behind the spikes accumulates; one in front of them sees analog values."""
+    model = nn.Sequential(nn.Linear(3, I), snn.SpikingLSTM(I, H)).double()
+    counts = {layer.name: layer for layer in count(model, [torch.randn(L, B, 3).double()]).per_layer}
+    assert (counts["0"].macs, counts["0"].acs) == (L * B * 3 * I, 0)
+
+
+def test_a_second_readout_layer_multiplies():
+    class Head(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.one, self.two = snn.SpikingLSTM(I, H), nn.Linear(H, O), nn.Linear(O, 2)
+
+        def forward(self, x):
+            return self.two(torch.sigmoid(self.one(self.rnn(x)[0][-1])))
+
+    counts = {layer.name: layer for layer in count(dyadic(Head()), [data()]).per_layer}
+    assert (counts["two"].macs, counts["two"].acs) == (B * O * 2, 0)
+    assert counts["one"].macs == 0
+
+
+def test_a_readout_of_every_element_does_not_count_padding_as_elements():
+    class Tagger(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.readout = snn.LSTM(I, H), nn.Linear(H, O)
+
+        def forward(self, x):
+            return self.readout(self.rnn(x, lengths=[6, 4, 1])[0])
+
+    assert count(Tagger().double(), [data()]).elements == 11
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, snn.LSTM, snn.SpikingLSTM])
+def test_packed_sequences(kind):
+    """Packed inside forward or given as a batch: rows of 6, 4 and 1 elements cost what they cost alone."""
+
+    class Packer(nn.Module):
+        def __init__(self, rnn):
+            super().__init__()
+            self.rnn = rnn
+
+        def forward(self, x):
+            return self.rnn(pack_padded_sequence(x, [6, 4, 1]))[0].data
+
+    rnn, x = dyadic(kind(I, H)), data()
+    rows = [x[:length, row] for row, length in enumerate((6, 4, 1))]
+    alone = count(rnn, [row.unsqueeze(1) for row in rows])
+    given = count(rnn, [pack_sequence(rows)])
+    inside = count(Packer(rnn), [x])
+    assert given == alone
+    assert (inside.elements, inside.per_layer[0].macs, inside.per_layer[0].acs) == (
+        11, alone.per_layer[0].macs, alone.per_layer[0].acs,
+    )  # fmt: skip
+
+
+def test_input_by_keyword():
+    class Keyword(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.readout = nn.LSTM(I, H), nn.Linear(H, O)
+
+        def forward(self, x):
+            return self.readout(input=self.rnn(input=x)[0])
+
+    counts = count(Keyword(), [torch.zeros(L, B, I)])
+    assert [layer.macs for layer in counts.per_layer] == [L * B * (4 * H * (I + H) + 3 * H), L * B * H * O]
+
+
+def test_unknown_layers_with_weights_are_an_error():
+    model = nn.Sequential(nn.Linear(I, H), nn.ModuleList([nn.BatchNorm1d(H)]))
+    with pytest.raises(ConversionError, match=r"module '1.0' \(BatchNorm1d\) has weights and no counting rule"):
+        count(model, [torch.zeros(B, I)])
+    count(nn.Sequential(nn.Linear(I, H), nn.ReLU(), nn.Dropout()), [torch.zeros(B, I)])  # nothing to count is fine
+
+
+def test_no_batches():
+    with pytest.raises(DataError, match="batches is empty: pass at least one"):
+        count(nn.LSTM(I, H), [])
+
+
+def test_plain_values_and_no_hooks_left():
+    model = nn.LSTM(I, H)
+    counts = count(model, [torch.zeros(L, B, I)])
+    found = counts.to_dict()
+    assert found["macs_per_element"] == counts.macs_per_element
+    assert found["per_layer"][0] == {
+        "name": "l0", "macs": counts.per_layer[0].macs, "acs": 0.0, "gated_adds": 0.0, "spikes": 0.0, "elements": 18.0,
+    }  # fmt: skip
+    assert not model._forward_hooks

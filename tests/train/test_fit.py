@@ -1,0 +1,251 @@
+"""A training run: what it leaves, which epoch it keeps, and that the test data is looked at once."""
+
+import copy
+import csv
+import json
+
+import pytest
+import torch
+
+from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.nn import SequenceClassifier
+from spikeseq.nn.checkpoint import ModelSettings, load_model, save_model
+from spikeseq.report.record import read_record
+from spikeseq.train import evaluate as evaluation
+from spikeseq.train import fit as fitting
+from spikeseq.train.fit import fit
+from spikeseq.train.module import ClassifierModule
+
+
+def script(monkeypatch, accuracies):
+    """Validation hits per epoch as given (per 100); returns the weights of each epoch and a list of events."""
+    weights, events = [], []
+    end = ClassifierModule.on_validation_epoch_end
+
+    def scripted(self):
+        self._counts = [accuracies[self.current_epoch], 100]
+        weights.append(copy.deepcopy(self.model.state_dict()))
+        events.append("epoch")
+        end(self)
+
+    monkeypatch.setattr(ClassifierModule, "on_validation_epoch_end", scripted)
+    return weights, events
+
+
+def same(one, other):
+    return list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_record_and_files(tiny, tmp_path):
+    recipe = tiny({"seed": 3, "train.epochs": 2})
+    run = fit(recipe, tmp_path / "a" / "run", progress=False)
+    folder = tmp_path / "a" / "run"
+    assert run.folder == folder
+    record = read_record(folder / "record.json")
+    assert record == run.record
+    assert (record.kind, record.name, record.seed) == ("train", "tiny/test", 3)
+    assert record.config == json.loads(json.dumps(recipe.to_dict()))
+    assert {"torch", "python"} <= {key.lower() for key in record.versions}
+    metrics = record.metrics
+    assert metrics["parameters"] == 4 * 8 * (8 + 8 + 2) + 8 * 10 + 10
+    assert metrics["epochs"] == 2
+    assert [row["epoch"] for row in metrics["history"]] == [0, 1]
+    assert metrics["valid_accuracy"] == max(row["valid_accuracy"] for row in metrics["history"])
+    assert metrics["history"][1]["train_loss"] < metrics["history"][0]["train_loss"]
+    assert 0 < metrics["train_seconds"] <= record.seconds + 1e-9
+    assert "spike_rate" not in metrics
+
+    model, settings, notes = load_model(folder / "model.pt")
+    assert settings == recipe.model
+    assert notes["recipe"] == recipe.to_dict()
+    assert notes["valid_accuracy"] == metrics["valid_accuracy"]
+    assert same(model.state_dict(), run.model.state_dict())
+
+    with open(folder / "logs" / "version_0" / "metrics.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["valid_accuracy"]]
+    found = [float(row["valid_accuracy"]) for row in rows]
+    assert found == pytest.approx([row["valid_accuracy"] for row in metrics["history"]])
+    assert list((folder / "tensorboard").rglob("events*"))
+
+
+def test_metrics_are_those_of_the_saved_model(tiny, tmp_path):
+    """Accuracy worked out here, row by row, from model.pt and the data."""
+    from spikeseq import data
+
+    record = fit(tiny({"train.epochs": 3}), tmp_path / "run", progress=False).record
+    model, _, _ = load_model(tmp_path / "run" / "model.pt")
+    digits = data.load("digits")
+    with torch.no_grad():
+        for split, name in ((digits.test, "test_accuracy"), (digits.valid, "valid_accuracy")):
+            hits = sum(int(model(x[None]).argmax()) == int(y) for x, y in zip(split.x, split.y, strict=True))
+            assert record.metrics[name] == pytest.approx(hits / len(split.y)), name
+
+
+def test_metrics_of_a_quantised_model(tiny, tmp_path):
+    recipe = tiny({"model.cell": "quantized_lstm", "model.options": {"time_steps": 2}})
+    metrics = fit(recipe, tmp_path / "run", progress=False).record.metrics
+    for name in ("test_accuracy", "quantized_accuracy", "unit_spike_accuracy", "spike_rate"):
+        assert 0 < metrics[name] < 1, name
+    assert metrics["test_accuracy"] == pytest.approx(metrics["quantized_accuracy"], abs=0.01)
+
+
+@pytest.mark.parametrize(("accuracies", "best"), [([30, 80, 50], 1), ([80, 30, 50], 0), ([30, 80, 80], 1)])
+def test_the_best_epoch_is_kept(tiny, stub_data, monkeypatch, tmp_path, accuracies, best):
+    stub_data()
+    weights, _ = script(monkeypatch, accuracies)
+    run = fit(tiny({"train.epochs": 3}), tmp_path / "run", progress=False)
+    assert not same(weights[best], weights[2]) or best == 2
+    saved = load_model(tmp_path / "run" / "model.pt")[0].state_dict()
+    assert same(saved, weights[best])
+    assert same(run.model.state_dict(), weights[best])
+    assert run.record.metrics["best_epoch"] == best
+    assert run.record.metrics["valid_accuracy"] == max(accuracies) / 100
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(2, 4), (1, 3), (0, 6)])
+def test_early_stopping(tiny, stub_data, monkeypatch, tmp_path, patience, epochs):
+    stub_data()
+    script(monkeypatch, [40, 60, 60, 50, 55, 60])
+    run = fit(tiny({"train.epochs": 6, "train.patience": patience}), tmp_path / "run", progress=False)
+    assert run.record.metrics["epochs"] == epochs
+    assert run.record.metrics["best_epoch"] == 1
+
+
+@pytest.mark.parametrize(("cell", "times"), [("torch_lstm", 1), ("spiking_lstm", 1), ("quantized_lstm", 3)])
+def test_the_test_split_is_read_once_and_last(tiny, stub_data, monkeypatch, tmp_path, cell, times):
+    """A quantised model is read once in each of its three forms."""
+    made = stub_data()
+    _, events = script(monkeypatch, [10, 20])
+    for module in (fitting, evaluation):
+        read = module.eval_batches
+
+        def watched(split, *args, read=read):
+            events.append(next(n for n in ("train", "valid", "test") if getattr(made, n) is split))
+            return read(split, *args)
+
+        monkeypatch.setattr(module, "eval_batches", watched)
+    fit(tiny({"model.cell": cell}), tmp_path / "run", progress=False)
+    assert events == ["valid", "epoch", "epoch", *["test"] * times]
+
+
+def test_the_test_labels_change_nothing_but_the_test_metrics(tiny, stub_data, tmp_path):
+    made = stub_data()
+    results = []
+    for name in ("a", "b"):
+        run = fit(tiny(), tmp_path / name, progress=False)
+        results.append((run.record.metrics["history"], run.model.state_dict()))
+        made.test.y.add_(1).remainder_(10)
+    assert results[0][0] == results[1][0]
+    assert same(results[0][1], results[1][1])
+
+
+def test_seeds(tiny, stub_data, tmp_path):
+    stub_data()
+    runs = [
+        fit(tiny({"seed": seed, "model.dropout": 0.3}), tmp_path / str(n), progress=False).model.state_dict()
+        for n, seed in enumerate((0, 0, 1))
+    ]
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+
+
+def test_the_spike_penalty_lowers_the_spike_rate(tiny, tmp_path):
+    found = []
+    for penalty in (0.0, 1.0):
+        recipe = tiny(
+            {
+                "model.cell": "quantized_lstm", "model.hidden_size": 16, "train.epochs": 5,
+                "train.spike_penalty": penalty, "train.learning_rate": 0.02,
+            }
+        )  # fmt: skip
+        found.append(fit(recipe, tmp_path / str(penalty), progress=False).record.metrics["spike_rate"])
+    assert 0 < found[1] < 0.7 * found[0]
+
+
+@pytest.fixture
+def source(tiny, stub_data, tmp_path):
+    """A float model file in runs/seed0."""
+    made = stub_data()
+    torch.manual_seed(5)
+    settings = ModelSettings("torch_lstm", 8)
+    model = settings.build(8, 10)
+    save_model(tmp_path / "runs" / "seed0" / "model.pt", model, settings, (8, 10), {})
+    return made, model
+
+
+@pytest.mark.parametrize("cell", ["torch_lstm", "hard_lstm", "quantized_lstm", "spiking_lstm", "stream_lstm"])
+def test_start_from(tiny, source, tmp_path, cell):
+    _, model = source
+    recipe = tiny({"model.cell": cell, "train.start_from": "runs/seed{seed}/model.pt", "train.learning_rate": 1e-12})
+    started = fit(recipe, tmp_path / "run", progress=False).model
+    for name in ("rnn.weight_ih_l0", "rnn.weight_hh_l0", "readout.weight"):
+        torch.testing.assert_close(started.state_dict()[name], model.state_dict()[name])
+    if cell != "torch_lstm":  # ranges were calibrated, not left at 4
+        assert started.rnn.threshold_l0.std() > 0
+
+
+def test_start_from_what_does_not_fit(tiny, source, tmp_path):
+    def start(**changes):
+        recipe = tiny({"train.start_from": "runs/seed{seed}/model.pt", **changes})
+        fit(recipe, tmp_path / "run", progress=False)
+
+    with pytest.raises(CheckpointError, match=r"seed0/model.pt' belongs to another architecture.*weight_ih_l0"):
+        start(**{"model.hidden_size": 9})
+    with pytest.raises(CheckpointError, match=r"seed0/model.pt' belongs to another architecture"):
+        start(**{"model.hidden_size": 9, "model.cell": "quantized_lstm"})
+    with pytest.raises(CheckpointError, match=r"seed4/model.pt' does not exist"):
+        start(seed=4)
+    with pytest.raises(ConfigError, match=r"start_from: .*cannot be converted to cell='torch_gru'.*hard_lstm"):
+        start(**{"model.cell": "torch_gru"})
+    assert not (tmp_path / "run" / "model.pt").exists()
+
+
+def test_a_teacher_teaches(tiny, source, tmp_path):
+    """With weight 1 the labels say nothing: the student comes nearer to the teacher's answers."""
+    made, teacher = source
+    teacher.readout.weight.data.mul_(20)
+    save_model("runs/seed0/model.pt", teacher, ModelSettings("torch_lstm", 8), (8, 10), {})
+    recipe = tiny(
+        {
+            "train.teacher": "runs/seed{seed}/model.pt", "train.distillation": 1.0, "train.epochs": 40,
+            "train.learning_rate": 0.03,
+        }
+    )  # fmt: skip
+    run = fit(recipe, tmp_path / "run", progress=False)
+    with torch.no_grad():
+        answers = teacher.eval()(made.train.x).argmax(-1)
+        agreement = (run.model.eval()(made.train.x).argmax(-1) == answers).float().mean()
+    losses = [row["train_loss"] for row in run.record.metrics["history"]]
+    assert losses[-1] < 0.5 * losses[0]
+    assert len(answers.unique()) > 1
+    assert agreement > (made.train.y == answers).float().mean()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model.cell": "lstmm"}, "cell='lstmm': did you mean 'lstm'"),
+        ({"model.cell": "quantized_lstm", "model.options": {"time_steps": 3}}, "time_steps=3"),
+        ({"model.cell": "quantized_lstm", "model.options": {"time_stps": 2}}, "time_stps.*did you mean 'time_steps'"),
+        ({"model.options": {"time_steps": 2}}, "time_steps"),
+        ({"model.hidden_size": 0, "model.cell": "lstm"}, "hidden_size=0"),
+        ({"model.hidden_size": 0}, "hidden_size=0"),
+        ({"model.dropout": 1.5}, "dropout=1.5"),
+        ({"data.name": "digit"}, "'digit'; did you mean 'digits'"),
+        ({"data.options": {"ordr": "rows"}}, "no option 'ordr'; did you mean 'order'"),
+        ({"data.options": {"order": "columns"}}, "order='columns'"),
+        ({"data.options": {"order": "pixels"}, "data.shift_augmentation": 1}, "shift_augmentation"),
+    ],
+)
+def test_a_recipe_that_cannot_be_built_leaves_nothing(tiny, tmp_path, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        fit(tiny(changes), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run" / "model.pt").exists()
+
+
+def test_evaluation_mode_after_training(tiny, stub_data, tmp_path):
+    stub_data()
+    model = fit(tiny({"model.dropout": 0.5}), tmp_path / "run", progress=False).model
+    assert isinstance(model, SequenceClassifier)
+    x = torch.rand(3, 8, 8)
+    assert torch.equal(model(x), model(x))
