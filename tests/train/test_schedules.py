@@ -55,7 +55,7 @@ def test_progressive_time_steps_of_a_layer_without_any(tiny, stub_data, tmp_path
 def test_gate_schedule_multiplies_thresholds_to_the_factor(tiny, stub_data, monkeypatch, tmp_path):
     stub_data()
     names = ("threshold_l0", "clip_l0", "weight_ih_l0")
-    training, _ = watch(monkeypatch, lambda module: [float(getattr(module.model.rnn, n).mean()) for n in names])
+    training, _ = watch(monkeypatch, lambda module: [getattr(module.model.rnn, n).mean().item() for n in names])
     recipe = tiny(
         {
             "model.cell": "hard_lstm", "train.epochs": 4, "train.learning_rate": 1e-12,

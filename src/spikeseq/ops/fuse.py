@@ -126,7 +126,7 @@ def _compiled(function: Callable[..., Any], structure: tuple[bool, ...]) -> Call
 def choose(function: Callable[..., Any], numbers: int) -> Callable[..., Any]:
     """The compiled form of ``function`` where it pays and a compiler is there, else the function itself."""
     mode = _mode.get()
-    if mode == "never" or (mode == "auto" and numbers < COMPILE_FROM):
+    if mode == "never" or (mode == "auto" and (numbers < COMPILE_FROM or _broken)):
         return function
 
     def guarded(*args: Any) -> Any:

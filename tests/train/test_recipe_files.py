@@ -1,0 +1,84 @@
+"""Every recipe in recipes/ is read and run for one batch, on stand-in data of its own shape (long sequences cut)."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+
+from spikeseq.data import registry
+from spikeseq.nn.checkpoint import load_model, save_model
+from spikeseq.train.fit import fit
+from spikeseq.train.module import ClassifierModule
+from spikeseq.train.recipe import read_recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+FILES = sorted(RECIPES.rglob("*.yaml"))
+# (data set, options) -> L (cut), I, classes
+SHAPES = {
+    ("digits", "rows", None): (8, 8, 10),
+    ("digits", "pixels", None): (12, 1, 10),
+    ("mnist", "rows", None): (28, 28, 10),
+    ("mnist", "pixels", None): (12, 1, 10),
+    ("mnist", "permuted", None): (12, 1, 10),
+    ("mnist", "pixels", 14): (12, 1, 10),
+    ("uci_har", None, None): (12, 9, 6),
+}
+
+
+def label(path: Path) -> str:
+    return path.relative_to(RECIPES).with_suffix("").as_posix()
+
+
+def made_by(start: str) -> Path:
+    """The recipe whose run leaves the model file ``runs/<name>/seed{seed}/model.pt``."""
+    head, tail = "runs/", "/seed{seed}/model.pt"
+    assert start.startswith(head), start
+    assert start.endswith(tail), start
+    return RECIPES / f"{start.removeprefix(head).removesuffix(tail)}.yaml"
+
+
+def test_there_are_recipes():
+    assert len(FILES) >= 26
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_recipe(path, stub_data, monkeypatch):
+    recipe = read_recipe(path, ["train.epochs=1", "train.compile=never"])
+    assert recipe.name == label(path)  # runs and records go by it
+    assert path.read_text().startswith("# ")  # says what it is for
+    assert set(recipe.data.options) <= set(inspect.signature(registry._LOADERS[recipe.data.name]).parameters)
+    options = recipe.data.options
+    length, size, classes = SHAPES[recipe.data.name, options.get("order"), options.get("side")]
+    stub_data(length, size, classes)
+
+    for start in {recipe.train.start_from, recipe.train.teacher} - {None}:
+        source = read_recipe(made_by(start))  # what it starts from is a recipe too, for the same data
+        assert source.data == recipe.data
+        model = source.model.build(size, classes)
+        save_model(start.replace("{seed}", "0"), model, source.model, (size, classes), {})
+
+    batches = []
+    step = ClassifierModule.training_step
+    monkeypatch.setattr(
+        ClassifierModule, "training_step", lambda self, batch, index: batches.append(index) or step(self, batch, index)
+    )
+    run = fit(recipe, "run", progress=False)
+    assert batches == [0]
+    assert run.record.config == recipe.to_dict()
+    model, settings, _ = load_model("run/model.pt")
+    assert settings == recipe.model
+    assert model(torch.zeros(2, length, size)).shape == (2, classes)
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["mnist_rows", "uci_har"])
+def test_the_comparison_is_fair(name):
+    """Float baseline: as many epochs as source and fine-tuning together, the same size and data."""
+    baseline, source = (read_recipe(RECIPES / name / f"{n}.yaml") for n in ("lstm", "lstm_source"))
+    for path in (RECIPES / name).glob("*.yaml"):
+        recipe = read_recipe(path)
+        assert (recipe.data, recipe.model.hidden_size) == (baseline.data, baseline.model.hidden_size), path
+        assert recipe.model.num_layers == baseline.model.num_layers
+        if recipe.train.start_from:
+            assert recipe.train.epochs + source.train.epochs == baseline.train.epochs, path

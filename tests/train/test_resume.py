@@ -1,0 +1,192 @@
+"""A run that was killed and resumed is the run that was never killed, bit for bit."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from spikeseq.cli.main import main
+from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.nn.checkpoint import load_model
+from spikeseq.report.record import read_record
+from spikeseq.train.fit import fit
+from spikeseq.train.module import ClassifierModule
+
+# everything that has a memory or draws random numbers
+CHANGES = {
+    "model.cell": "quantized_lstm", "model.hidden_size": 16, "model.num_layers": 2, "model.dropout": 0.2,
+    "model.options": {"time_steps": 2}, "data.shift_augmentation": 1, "train.epochs": 5, "train.warmup": 0.2,
+    "train.progressive_time_steps": [4], "train.gate_schedule": {"factor": 0.5, "epochs": 4},
+    "train.spike_penalty": 0.05, "train.weight_decay": 0.01, "train.patience": 4, "seed": 3,
+}  # fmt: skip
+
+KILL = """
+import os, signal, sys
+from spikeseq.cli.main import main
+from spikeseq.train.module import ClassifierModule
+step = ClassifierModule.training_step
+def killing(self, batch, index):
+    if (self.current_epoch, index) == (3, 5):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, batch, index)
+ClassifierModule.training_step = killing
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def outcome(folder: Path):
+    """Weights, and metrics but for the time they took."""
+    metrics = dict(read_record(folder / "record.json").metrics)
+    del metrics["train_seconds"]
+    return load_model(folder / "model.pt")[0].state_dict(), metrics
+
+
+def assert_same(one: Path, other: Path) -> None:
+    (weights, metrics), (expected, expected_metrics) = outcome(one), outcome(other)
+    assert metrics == expected_metrics
+    assert list(weights) == list(expected)
+    for name, value in expected.items():
+        assert torch.equal(weights[name], value), name
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """The folder of the whole run (made once; the recipe is the same in every test)."""
+    return tmp_path_factory.mktemp("unbroken")
+
+
+def whole(folder: Path, recipe) -> Path:
+    if not (folder / "record.json").exists():
+        fit(recipe, folder, progress=False)
+    return folder
+
+
+def test_killed_and_resumed(tiny, unbroken, tmp_path):
+    recipe = tiny(CHANGES)
+    Path("recipe.yaml").write_text(yaml.safe_dump(recipe.to_dict()))
+    command = ["train", "recipe.yaml", "--out", "run", "--progress", "false"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILL, *command], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert Path("run/last.ckpt").exists()
+    assert not Path("run/model.pt").exists()
+    assert not Path("run/record.json").exists()
+    assert main([*command, "--resume", "true"]) == 0
+    assert_same(tmp_path / "run", whole(unbroken, recipe))
+    assert len(outcome(tmp_path / "run")[1]["history"]) == 5
+
+
+class Stop(Exception):
+    """Stands for any end in the middle."""
+
+
+@pytest.mark.parametrize(
+    ("place", "epoch"), [("training_step", 1), ("on_validation_epoch_end", 2), ("on_train_epoch_start", 4)]
+)
+def test_stopped_anywhere_and_resumed(tiny, unbroken, tmp_path, monkeypatch, place, epoch):
+    recipe = tiny(CHANGES)
+    with monkeypatch.context() as patch:
+        inner = getattr(ClassifierModule, place)
+
+        def stopping(self, *args):
+            if self.current_epoch == epoch:
+                raise Stop
+            return inner(self, *args)
+
+        patch.setattr(ClassifierModule, place, stopping)
+        with pytest.raises(Stop):
+            fit(recipe, tmp_path / "run", progress=False)
+    assert not Path("run/model.pt").exists()
+    fit(recipe, tmp_path / "run", resume=True, progress=False)
+    assert_same(tmp_path / "run", whole(unbroken, recipe))
+
+
+def test_stopped_in_the_first_epoch_or_never_started(tiny, stub_data, monkeypatch):
+    """Nothing to go on from: it begins at the beginning."""
+    stub_data()
+    fit(tiny(), "whole", progress=False)
+    fit(tiny(), "fresh", resume=True, progress=False)
+    assert_same(Path("fresh"), Path("whole"))
+
+
+def test_resuming_a_finished_run_changes_nothing(tiny, stub_data):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    before = outcome(Path("run"))[0]
+    again = fit(tiny(), "run", resume=True, progress=False)
+    assert all(torch.equal(again.model.state_dict()[name], value) for name, value in before.items())
+    assert again.record.metrics["epochs"] == 2
+
+
+def test_without_resume_it_starts_anew(tiny, stub_data):
+    stub_data()
+    fit(tiny({"train.epochs": 4}), "run", progress=False)
+    fit(tiny(), "run", progress=False)
+    fit(tiny(), "fresh", progress=False)
+    assert_same(Path("run"), Path("fresh"))
+
+
+def test_a_run_that_was_moved(tiny, stub_data, monkeypatch):
+    """The folder may have another name, or stand on another disk, when the run goes on."""
+    stub_data()
+    recipe = tiny({"train.epochs": 4})
+    fit(recipe, "whole", progress=False)
+    step = ClassifierModule.training_step
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            ClassifierModule, "training_step",
+            lambda self, batch, index: 1 / 0 if self.current_epoch == 2 else step(self, batch, index),
+        )  # fmt: skip
+        with pytest.raises(ZeroDivisionError):
+            fit(recipe, "run", progress=False)
+    os.rename("run", "moved")
+    fit(recipe, "moved", resume=True, progress=False)
+    assert_same(Path("moved"), Path("whole"))
+
+
+def refused(tiny, error, words, **changes):
+    with pytest.raises(error, match=words) as caught:
+        fit(tiny({"train.epochs": 4, **changes}), "run", resume=True, progress=False)
+    assert type(caught.value) is error
+
+
+def test_a_damaged_checkpoint(tiny, stub_data):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    last = Path("run/last.ckpt")
+    content = last.read_bytes()
+    for damaged in (content[: len(content) // 2], content[:10], b"", b"no checkpoint at all"):
+        last.write_bytes(damaged)
+        refused(tiny, CheckpointError, r"'run/last.ckpt' cannot be read .*delete it and train anew")
+
+
+def test_a_foreign_checkpoint(tiny, stub_data):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    torch.save({"epoch": 1}, "run/last.ckpt")
+    refused(tiny, CheckpointError, r"'run/last.ckpt' was not written by spikeseq train; choose another folder")
+    torch.save([1, 2], "run/last.ckpt")
+    refused(tiny, CheckpointError, r"'run/last.ckpt' was not written by spikeseq train")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model.hidden_size": 9}, {"model.cell": "hard_lstm"}, {"model.num_layers": 2}, {"model.bidirectional": True}],
+)
+def test_a_checkpoint_of_another_architecture(tiny, stub_data, changes):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    refused(tiny, CheckpointError, r"run/last.ckpt' belongs to another architecture", **changes)
+
+
+def test_a_checkpoint_that_has_trained_longer(tiny, stub_data):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    refused(tiny, ConfigError, r"run/last.ckpt has trained 2 epochs, the recipe asks for 1", **{"train.epochs": 1})
