@@ -29,22 +29,20 @@ def spikes_by_hand(layer: dict, inputs: list, time_steps: int) -> list:
     c = [[0.0] * hidden for _ in range(time_steps)]
     spikes = []
     for element in inputs:
-        membrane, emitted, now = [0.0] * (4 * hidden), [0.0] * hidden, []
+        membrane, emitted, y, now = [0.0] * (4 * hidden), [0.0] * hidden, [0.0] * hidden, []
         for t in range(1, time_steps + 1):
             for row in range(4 * hidden):
                 drive = sum(w * x for w, x in zip(layer["ih"][row], element[t - 1], strict=True))
                 drive += sum(u * x for u, x in zip(layer["hh"][row], h[t - 1], strict=True))
                 membrane[row] += drive + layer["b"][row]
-            if t not in (1, 2, 4, 8, 16):  # A / t would be no shift: silent
-                now.append([0.0] * hidden)
-                continue
             out = []
             for j in range(hidden):
                 i, f, g, o = (membrane[block * hidden + j] / t for block in range(4))
                 k_i, k_f, k_o = (clip(math.floor(time_steps * (a / 4 + 0.5) + 0.5), 0, time_steps) for a in (i, f, o))
-                c[t - 1][j] = (k_f * c[t - 1][j] + k_i * clip(g, -1, 1)) / time_steps
-                y = k_o * clip(c[t - 1][j], -1, 1) / time_steps
-                out.append(rounded(t * y) - emitted[j])
+                if t in (1, 2, 4, 8, 16):  # the other replicas coast: A / t would be no shift
+                    c[t - 1][j] = (k_f * c[t - 1][j] + k_i * clip(g, -1, 1)) / time_steps
+                    y[j] = k_o * clip(c[t - 1][j], -1, 1) / time_steps
+                out.append(rounded(t * y[j]) - emitted[j])
                 emitted[j] += out[-1]
             now.append(out)
         h = now
@@ -274,5 +272,6 @@ def test_plain_values_and_no_hooks_left():
     assert found["macs_per_element"] == counts.macs_per_element
     assert found["per_layer"][0] == {
         "name": "l0", "macs": counts.per_layer[0].macs, "acs": 0.0, "gated_adds": 0.0, "spikes": 0.0, "elements": 18.0,
+        "recurrent": True,
     }  # fmt: skip
     assert not model._forward_hooks

@@ -128,7 +128,7 @@ def full_disk(monkeypatch, name: str):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     def opening(path, mode="r", *args, **kwargs):
-        file = builtins.open(path, mode, *args, **kwargs)
+        file = builtins.open(path, mode, *args, **kwargs)  # noqa: SIM115
         return Full(file) if name in Path(path).name and "r" not in mode else file
 
     monkeypatch.setattr("spikeseq.report.atomic.open", opening, raising=False)

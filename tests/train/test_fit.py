@@ -195,8 +195,8 @@ def test_start_from_what_does_not_fit(tiny, source, tmp_path):
         start(**{"model.hidden_size": 9, "model.cell": "quantized_lstm"})
     with pytest.raises(CheckpointError, match=r"seed4/model.pt' does not exist"):
         start(seed=4)
-    with pytest.raises(ConfigError, match=r"start_from: .*cannot be converted to cell='torch_gru'.*hard_lstm"):
-        start(**{"model.cell": "torch_gru"})
+    with pytest.raises(ConfigError, match=r"start_from: .*cannot be converted to cell='torch_lstm'.*hard_lstm"):
+        start(**{"model.num_layers": 2})
     assert not (tmp_path / "run" / "model.pt").exists()
 
 

@@ -151,6 +151,21 @@ def test_a_run_that_was_moved(tiny, stub_data, monkeypatch):
     assert_same(Path("moved"), Path("whole"))
 
 
+def test_what_is_resumed_is_the_last_epoch_not_the_best(tiny, stub_data, monkeypatch):
+    """Hours after the best epoch must not be trained again."""
+    stub_data()
+    end = ClassifierModule.on_validation_epoch_end
+
+    def worse_and_worse(self):
+        self._counts = [90 - self.current_epoch, 100]
+        end(self)
+
+    monkeypatch.setattr(ClassifierModule, "on_validation_epoch_end", worse_and_worse)
+    fit(tiny({"train.epochs": 4}), "run", progress=False)
+    assert torch.load("run/last.ckpt", weights_only=True)["epoch"] == 3
+    assert torch.load("run/best.ckpt", weights_only=True)["epoch"] == 0
+
+
 def refused(tiny, error, words, **changes):
     with pytest.raises(error, match=words) as caught:
         fit(tiny({"train.epochs": 4, **changes}), "run", resume=True, progress=False)
@@ -164,7 +179,7 @@ def test_a_damaged_checkpoint(tiny, stub_data):
     content = last.read_bytes()
     for damaged in (content[: len(content) // 2], content[:10], b"", b"no checkpoint at all"):
         last.write_bytes(damaged)
-        refused(tiny, CheckpointError, r"'run/last.ckpt' cannot be read .*delete it and train anew")
+        refused(tiny, CheckpointError, r"(?s)'run/last.ckpt' cannot be read .*delete it and train anew")
 
 
 def test_a_foreign_checkpoint(tiny, stub_data):

@@ -41,6 +41,7 @@ class LayerCount:
     gated_adds: float = 0.0
     spikes: float = 0.0
     elements: float = 0.0
+    recurrent: bool = False
 
     def plus(self, other: LayerCount) -> LayerCount:
         """Add the counts of another batch."""
@@ -83,7 +84,10 @@ def count(model: nn.Module, batches: Iterable[Any]) -> Counts:
             totals[layer.name] = totals[layer.name].plus(layer) if layer.name in totals else layer
     if not totals:
         raise DataError("batches is empty: pass at least one batch to count")
-    return Counts(tuple(totals.values()), max(t.elements for t in totals.values()))
+    layers = tuple(totals.values())
+    # a readout may run on padding too, a recurrent layer counts the elements that are there
+    sequence = [layer.elements for layer in layers if layer.recurrent]
+    return Counts(layers, max(sequence or [layer.elements for layer in layers]))
 
 
 def _inputs(batch: Any) -> Any:
@@ -106,13 +110,18 @@ def _run(model: nn.Module, x: Any, names: dict[nn.Module, str]) -> list[LayerCou
     found: list[LayerCount] = []
     spiking_output = max((_spiking_steps(m) for m in model.modules()), default=0)
 
-    def see(module: nn.Module, args: Any, output: Any) -> None:
+    def see(module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        x = args[0] if args else kwargs["input"]
         if isinstance(module, nn.LSTM | nn.GRU):
-            found.extend(_fused(module, names[module], args[0]))
+            found.extend(_fused(module, names[module], x))
         elif isinstance(module, nn.Linear):
-            found.append(_linear(module, names[module], args[0], spiking_output))
+            found.append(_linear(module, names[module], x, spiking_output))
 
-    hooks = [m.register_forward_hook(see) for m in model.modules() if isinstance(m, nn.LSTM | nn.GRU | nn.Linear)]
+    hooks = [
+        m.register_forward_hook(see, with_kwargs=True)
+        for m in model.modules()
+        if isinstance(m, nn.LSTM | nn.GRU | nn.Linear)
+    ]
     try:
         with torch.no_grad(), observing() as seen:
             model(x)
@@ -142,7 +151,9 @@ def _fused(module: nn.LSTM | nn.GRU, name: str, x: Tensor | PackedSequence) -> l
         width = module.input_size if layer == 0 else hidden * directions
         for suffix in ("", "_reverse")[:directions]:
             macs = elements * _dense(gates, width, hidden)
-            counts.append(LayerCount(f"{name}.l{layer}{suffix}".lstrip("."), macs=macs, elements=elements))
+            counts.append(
+                LayerCount(f"{name}.l{layer}{suffix}".lstrip("."), macs=macs, elements=elements, recurrent=True)
+            )
     return counts
 
 
@@ -154,7 +165,9 @@ def _recurrent(seen: Seen, name: str) -> LayerCount:
     elements = float(seen.mask.sum()) if seen.mask is not None else float(length * batch)
     label = f"{name}.{seen.part}".lstrip(".")
     if not isinstance(kind, GridKind):
-        return LayerCount(label, macs=elements * _dense(kind.gates, seen.x.shape[-1], hidden), elements=elements)
+        return LayerCount(
+            label, macs=elements * _dense(kind.gates, seen.x.shape[-1], hidden), elements=elements, recurrent=True
+        )
     spikes = seen.output.abs()
     # a spike of element n is added at n + 1: those of each row's last element go to no later element of this layer
     acs = 4 * hidden * (float(spikes.sum()) - float(_last(spikes, seen.mask).sum()))
@@ -167,7 +180,7 @@ def _recurrent(seen: Seen, name: str) -> LayerCount:
     speaking = sum(not coasts(t) for t in range(1, kind.time_steps + 1))
     gates_per_step = kind.time_steps if isinstance(kind, StreamKind) else kind.time_steps * speaking
     gated = elements * 3 * hidden * gates_per_step
-    return LayerCount(label, macs, acs, gated, float(spikes.sum()), elements)
+    return LayerCount(label, macs, acs, gated, float(spikes.sum()), elements, recurrent=True)
 
 
 def _last(spikes: Tensor, mask: Tensor | None) -> Tensor:

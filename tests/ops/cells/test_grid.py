@@ -29,20 +29,19 @@ def plain_grid(x, w, u, b, v, gam, steps, limit=None):
     """One unit: gate weights ``w, u, b`` (i, f, g, o) -> spikes[n][t] and cells[n][t]."""
     h, c, spikes, cells = [0.0] * steps, [0.0] * steps, [], []
     for value in x:
-        membrane, emitted = [0.0] * 4, 0.0
+        membrane, emitted, y = [0.0] * 4, 0.0, 0.0
         for t in range(1, steps + 1):
             for k in range(4):
                 membrane[k] += w[k] * value + b[k] + u[k] * h[t - 1]
-            if t not in (1, 2, 4, 8, 16):
-                h[t - 1] = 0.0
-                continue
-            # the counts of DESIGN 2.2: K = clip(floor(T A / (t V) + T/2 + 1/2), 0, T)
-            k_i, k_f, k_o = (
-                clip(math.floor(steps * membrane[k] / (t * v) + steps / 2 + 0.5), 0, steps) for k in (0, 1, 3)
-            )
-            g = clip(membrane[2] / t, -gam, gam)
-            c[t - 1] = (k_f * c[t - 1] + k_i * g) / steps
-            r = rounded(t * k_o * clip(c[t - 1], -1, 1) / steps) - emitted
+            if t in (1, 2, 4, 8, 16):  # the other replicas coast: they repeat the last y
+                # the counts of DESIGN 2.2: K = clip(floor(T A / (t V) + T/2 + 1/2), 0, T)
+                k_i, k_f, k_o = (
+                    clip(math.floor(steps * membrane[k] / (t * v) + steps / 2 + 0.5), 0, steps) for k in (0, 1, 3)
+                )
+                g = clip(membrane[2] / t, -gam, gam)
+                c[t - 1] = (k_f * c[t - 1] + k_i * g) / steps
+                y = k_o * clip(c[t - 1], -1, 1) / steps
+            r = rounded(t * y) - emitted
             h[t - 1] = r if limit is None else clip(r, -limit, limit)
             emitted += h[t - 1]
         spikes.append(list(h))

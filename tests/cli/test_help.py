@@ -1,0 +1,35 @@
+"""--help says what the docstrings say, of every argument of every command."""
+
+import inspect
+
+import pytest
+
+from spikeseq.cli.main import COMMANDS
+
+
+def test_root(spikeseq):
+    ran = spikeseq("--help")
+    assert ran.code == 0
+    assert "torch.nn.LSTM in, accumulate-only spiking LSTM out." in ran.out
+    for name in COMMANDS:
+        assert name in ran.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command(spikeseq, name):
+    function = COMMANDS[name]
+    text = inspect.getdoc(function)
+    ran = spikeseq(name, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert text.split("\n")[0] in ran.out
+    parameters = inspect.signature(function).parameters
+    documented = {}
+    for line in text.partition("Args:")[2].splitlines():
+        if ": " in line:
+            argument, _, meaning = line.strip().partition(": ")
+            documented[argument] = " ".join(meaning.split())
+    assert list(documented) == list(parameters)  # every argument has its line
+    for argument, meaning in documented.items():
+        shown = argument if parameters[argument].default is inspect.Parameter.empty else f"--{argument}"
+        assert shown in ran.out
+        assert meaning in ran.out, argument
