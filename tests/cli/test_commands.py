@@ -83,7 +83,7 @@ def test_convert_and_evaluate_the_result(spikeseq, trained, digits, options, kin
     before, after, steps = re.search(
         r"test accuracy: (\d\.\d+) before, (\d\.\d+) after conversion at T = (\d+)", ran.out
     ).groups()
-    original, (model, settings, _) = load_model(trained / "model.pt")[0], load_model("b/snn.pt")
+    original, (model, _, _) = load_model(trained / "model.pt")[0], load_model("b/snn.pt")
     assert float(before) == pytest.approx(accuracy(original, digits.test), abs=5e-5)
     assert float(after) == pytest.approx(accuracy(model, digits.test), abs=5e-5)
     assert type(model.rnn) is kind

@@ -32,12 +32,12 @@ COLUMNS = [
     Column("data"),
     Column("model"),
     Column("T"),
-    Column("test_accuracy", "accuracy %", digits=1, scale=100),
-    Column("spike_rate", "spike rate", digits=3),
-    Column("macs", "MACs/element", digits=0),
-    Column("acs", "ACs/element", digits=0),
-    Column("parameters", "parameters", digits=0),
-    Column("seconds", "train s", digits=1),
+    Column("test_accuracy", "test %", digits=1, scale=100),
+    Column("spike_rate", "spikes", digits=3),
+    Column("macs", "MACs", digits=0),
+    Column("acs", "ACs", digits=0),
+    Column("parameters", "params", digits=0),
+    Column("seconds", "s", digits=1),
 ]
 
 
@@ -47,11 +47,16 @@ class Task:
 
     order: str
     hidden_size: int
-    epochs: int  # of the float LSTM; fine-tuning takes half
+    epochs: int  # of the float LSTM
+    fine_epochs: int  # of each fine-tuning
     learning_rate: float
 
 
-TASKS = (Task("rows", 64, 40, 1e-2), Task("pixels", 64, 60, 1e-2))
+CAPTION = (
+    "MACs and ACs for each element of the sequence, counted from real spikes; spikes for each unit and time step; "
+    "s: seconds of training."
+)
+TASKS = (Task("rows", 64, 40, 30, 1e-2), Task("pixels", 64, 60, 60, 1e-2))
 
 
 def demo(out: str = "runs/demo", seed: int = 0, quick: bool = False, progress: bool = True) -> None:
@@ -63,21 +68,27 @@ def demo(out: str = "runs/demo", seed: int = 0, quick: bool = False, progress: b
         quick: two epochs each, to see that everything runs
         progress: show progress bars
     """
-    folder, started, console = Path(out), time.time(), Console()
+    folder, started, console = Path(out), time.time(), Console(soft_wrap=True)
     rows: list[dict[str, Any]] = []
     sections: list[Any] = [
         Text("Digits of scikit-learn (8x8 images), read row by row and pixel by pixel. Test accuracy.")
     ]
     pictures: list[Any] = []
     for task in TASKS:
-        task = dataclasses.replace(task, epochs=2) if quick else task
+        task = dataclasses.replace(task, epochs=2, fine_epochs=2) if quick else task
         console.rule(f"digits, {task.order}")
         found, figures = _task(task, folder, seed, progress, console)
         rows += found
         pictures += figures
-    sections.append(Table(rows, COLUMNS, "Costs are for each element of the sequence, counted from real spikes."))
+    sections.append(
+        Table(
+            rows,
+            COLUMNS,
+            CAPTION,
+        )
+    )
     sections += pictures
-    console.print(rich_table(rows, COLUMNS, title="spikeseq demo"))
+    Console(width=max(96, console.width)).print(rich_table(rows, COLUMNS, title="spikeseq demo"))
     record = new_record(
         "demo", "digits/demo", config={"tasks": [dataclasses.asdict(t) for t in TASKS], "quick": quick}, seed=seed,
         metrics={"rows": rows}, seconds=time.time() - started, threads=torch.get_num_threads(),
@@ -96,7 +107,7 @@ def _task(
     lstm = _train(task, where, "torch_lstm", {}, task.epochs, seed, progress)
     models: list[tuple[str, int | None, SequenceClassifier, float]] = [("float LSTM", None, *lstm)]
     start = str(where / "torch_lstm" / "model.pt")
-    fine = max(1, task.epochs // 2)
+    fine = task.fine_epochs
     models.append(("hard LSTM, fine-tuned", None, *_train(task, where, "hard_lstm", {}, fine, seed, progress, start)))
     curves: dict[str, list[tuple[int, float]]] = {"converted": [], "converted, no shift": [], "fine-tuned": []}
     for shift, label in (("optimal", "converted"), ("none", "converted, no shift")):
@@ -135,11 +146,20 @@ def _train(
 ) -> tuple[SequenceClassifier, float]:
     name = cell + "".join(f"_{k}{v}" for k, v in options.items())
     rate = task.learning_rate if start is None else task.learning_rate / 2
+    help_of_teacher = 0.5 if cell == "quantized_lstm" else 0.0
     recipe = Recipe(
         f"digits_{task.order}/{name}",
         DataSettings("digits", {"order": task.order}, batch_size=64),
         ModelSettings(cell, task.hidden_size, options=options),
-        TrainSettings(epochs=epochs, learning_rate=rate, warmup=0.05, start_from=start, compile="never"),
+        TrainSettings(
+            epochs=epochs,
+            learning_rate=rate,
+            warmup=0.05,
+            start_from=start,
+            compile="never",
+            teacher=start if help_of_teacher else None,
+            distillation=help_of_teacher,
+        ),
         seed,
     )
     run = fit(recipe, where / name, progress=progress)

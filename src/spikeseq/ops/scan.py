@@ -75,6 +75,11 @@ def _times(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return product(_rows(x), weight, bias).view(*x.shape[:-1], weight.shape[0])
 
 
+def _gradient_of(weight: Tensor) -> Tensor:
+    """Zeros ``[N, K]`` in the memory layout of :func:`weight_gradient`, so that adding to them is contiguous."""
+    return weight.new_zeros(weight.shape[1], weight.shape[0]).t()
+
+
 def _chunks(length: int, numbers: int) -> Iterator[tuple[int, int]]:
     size = max(1, CHUNK // max(1, numbers))
     return ((start, min(start + size, length)) for start in range(0, length, size))
@@ -127,9 +132,9 @@ class _Scan(torch.autograd.Function):
         g_output, g_state = grads[0], tuple(grads[1:])
         g_rec = torch.zeros_like(g_state[0])
         d_source = torch.empty_like(source) if need_source else None
-        d_weight = torch.zeros_like(weight) if weight is not None and need_weight else None
+        d_weight = _gradient_of(weight) if weight is not None and need_weight else None
         d_bias = source.new_zeros(ctx.width) if need_bias else None
-        d_u = torch.zeros_like(u) if need_u else None
+        d_u = _gradient_of(u) if need_u else None
         back = None if u is None else u.t().contiguous()
         slots = list(zip(*(p.unbind(0) for p in paths), strict=True))
         chunks = list(_chunks(source.shape[0], numbers))
