@@ -9,7 +9,10 @@ from typing import NamedTuple
 import pytest
 import torch
 
+from spikeseq import data
 from spikeseq.cli.main import main
+from spikeseq.data import SequenceData, Split
+from spikeseq.ops import fuse
 
 REPOSITORY = Path(__file__).parents[2]
 RECIPE = str(REPOSITORY / "recipes" / "digits_rows" / "lstm.yaml")
@@ -35,8 +38,9 @@ class Ran(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def global_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Work in an empty folder; Lightning's switch to deterministic algorithms ends with the test."""
+    """Work in an empty folder, compile nothing; Lightning's deterministic algorithms end with the test."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fuse, "COMPILE_FROM", 1 << 60)
     yield
     torch.use_deterministic_algorithms(False)
 
@@ -55,6 +59,25 @@ def spikeseq(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return Ran(code, " ".join(out.split()), " ".join(err.split()))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def digits() -> SequenceData:
+    """Digits by rows."""
+    return data.load("digits", order="rows")
+
+
+@pytest.fixture
+def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first rows of each split are all there is."""
+    load = data.load
+
+    def few(name: str, **options: object) -> SequenceData:
+        whole = load(name, **options)
+        splits = (Split(s.x[:n], s.y[:n]) for s, n in ((whole.train, 128), (whole.valid, 32), (whole.test, 60)))
+        return SequenceData(whole.name, *splits, whole.classes, whole.source, whole.licence)
+
+    monkeypatch.setattr(data, "load", few)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from torch import nn
 from spikeseq import data
 from spikeseq.conversion import rules
 from spikeseq.data import SequenceData
+from spikeseq.ops import fuse
 
 
 class Reader(nn.Module):
@@ -26,6 +27,12 @@ class Reader(nn.Module):
         assert h.shape == (1, len(x), out.shape[-1])
         assert len(c) == 1
         return self.head(h[-1])
+
+
+@pytest.fixture(autouse=True)
+def never_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small tests do not wait for a compiler."""
+    monkeypatch.setattr(fuse, "COMPILE_FROM", 1 << 60)
 
 
 @pytest.fixture(autouse=True, scope="module")

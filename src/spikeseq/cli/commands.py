@@ -103,19 +103,34 @@ def convert(
         console.print(f"written: {out}")
 
 
-def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test") -> None:
-    """Print accuracy and spike rate of a model file on one split of the data it was trained on.
+def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test", record: str | None = None) -> None:
+    """Print accuracy, spike rate and operations of a model file on one split of the data it was trained on.
 
     Args:
         checkpoint: model file (runs/X/model.pt)
         split: train, valid or test
+        record: write the record to this folder, as <name>/evaluate_seed<seed>.json (test split only)
     """
+    if record and split != "test":
+        raise ConfigError(
+            f"record={record!r} with split={split!r}: results hold test figures; leave out one of the two"
+        )
     model, _, notes = load_model(checkpoint)
     data = _data_of(notes, checkpoint)
     chosen = dataclasses.replace(data, test=getattr(data, split))
-    for name, value in run_evaluate(model, chosen).items():
+    started = time.time()
+    metrics = run_evaluate(model, chosen)
+    for name, value in metrics.items():
         label = f"{split}_accuracy" if name == "test_accuracy" else name
         console.print(f"{label}: {value}" if isinstance(value, int) else f"{label}: {value:.4f}")
+
+    if record:
+        recipe = notes["recipe"]
+        made = new_record(
+            "evaluate", recipe["name"], config=recipe, seed=recipe["seed"], metrics=metrics,
+            seconds=time.time() - started, threads=torch.get_num_threads(),
+        )  # fmt: skip
+        write_record(made, Path(record) / f"{recipe['name']}/evaluate_seed{recipe['seed']}.json")
 
 
 def calibration_rows(data: SequenceData) -> tuple[torch.Tensor, ...]:

@@ -13,6 +13,7 @@ from spikeseq.report.summary import data_name, groups, natural, spread, summaris
 
 METRICS = (
     Column("test_accuracy", "test accuracy, %", scale=100, show_n=True),
+    Column("unit_spike_accuracy", "strict unit spikes, %", scale=100),
     Column("valid_accuracy", "valid accuracy, %", scale=100),
     Column("epochs", "epochs", digits=1),
     Column("best_epoch", "best epoch", digits=1),

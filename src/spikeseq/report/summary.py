@@ -59,8 +59,9 @@ def summarise(records: Iterable[Record], metric_keys: Sequence[str]) -> list[dic
 
 
 def data_name(record: Record) -> str:
-    """Return the data set: `config.data.name`, else the part of the record's name before the slash."""
-    return str(_setting(record, "data", "name") or record.name.partition("/")[0])
+    """Return the data set as it was read ("mnist_rows"): the record's name before the slash, else `config.data.name`."""
+    prefix, slash, _ = record.name.partition("/")
+    return prefix if slash else str(_setting(record, "data", "name") or prefix)
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
@@ -92,4 +93,7 @@ def _time_steps(runs: Sequence[Record]) -> int | str | None:
 
 def _setting(record: Record, section: str, key: str) -> Any:
     settings = record.config.get(section)
-    return settings.get(key) if isinstance(settings, dict) else None
+    if not isinstance(settings, dict):
+        return None
+    options = settings.get("options")  # time_steps is an option of the layer
+    return settings.get(key, options.get(key) if isinstance(options, dict) else None)

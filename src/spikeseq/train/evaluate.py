@@ -7,11 +7,14 @@ from typing import Any
 import torch
 
 from spikeseq.data import SequenceData, Split
+from spikeseq.energy import count
 from spikeseq.nn import QuantizedLSTM, SequenceClassifier, SpikingLSTM, StreamLSTM, observing
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import CompileMode, compiling
 from spikeseq.train.batches import eval_batches
 from spikeseq.train.losses import spike_rate
+
+COUNTED = 512  # test sequences whose operations are counted
 
 
 @torch.no_grad()
@@ -31,17 +34,19 @@ def evaluate(model: SequenceClassifier, data: SequenceData, compile: CompileMode
     """Metrics of a trained model on the test split.
 
     ``test_accuracy`` of a quantised model is that of its spiking network (grid with packets); that of the training graph
-    and that of strict unit spikes stand beside it as ``quantized_accuracy`` and ``unit_spike_accuracy``.
+    and that of strict unit spikes stand beside it as ``quantized_accuracy`` and ``unit_spike_accuracy``. Operations are
+    counted on the first COUNTED sequences.
     """
-    parameters = sum(p.numel() for p in model.parameters())
-    if not isinstance(model.rnn, QuantizedLSTM):
-        hit, rate = accuracy(model, data.test, compile)
-        spiking = isinstance(model.rnn, SpikingLSTM | StreamLSTM)
-        return {"test_accuracy": hit, "parameters": parameters, **({"spike_rate": rate} if spiking else {})}
-    graph, _ = accuracy(model, data.test, compile)
-    grid, rate = accuracy(as_spiking(model), data.test, compile)
-    unit, _ = accuracy(as_spiking(model, max_packet=1), data.test, compile)
-    return {
-        "test_accuracy": grid, "quantized_accuracy": graph, "unit_spike_accuracy": unit, "spike_rate": rate,
-        "parameters": parameters,
+    spiking = as_spiking(model) if isinstance(model.rnn, QuantizedLSTM) else model
+    hit, rate = accuracy(spiking, data.test, compile)
+    counts = count(spiking, [data.test.x[:COUNTED]])
+    metrics = {
+        "test_accuracy": hit, "parameters": sum(p.numel() for p in model.parameters()),
+        "macs_per_element": counts.macs_per_element, "acs_per_element": counts.acs_per_element,
     }  # fmt: skip
+    if isinstance(spiking.rnn, SpikingLSTM | StreamLSTM):
+        metrics["spike_rate"] = rate
+    if isinstance(model.rnn, QuantizedLSTM):
+        metrics["quantized_accuracy"] = accuracy(model, data.test, compile)[0]
+        metrics["unit_spike_accuracy"] = accuracy(as_spiking(model, max_packet=1), data.test, compile)[0]
+    return metrics
