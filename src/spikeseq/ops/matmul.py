@@ -1,7 +1,8 @@
 """Matrix products of the engine: one place that knows which CPU kernel is fast.
 
-On CPU in float32, oneDNN's product is 1.7-2x faster than ``torch.mm`` (MKL) on AMD processors and about equal on Intel
-ones (``make bench`` prints both); PyTorch reaches it through ``torch.ops.mkldnn``. Everywhere else: ``F.linear``.
+On CPU in float32, oneDNN's product was 1.4-2.9x faster than ``torch.mm`` (MKL) at the engine's sizes on the AMD machine
+this was written on (``make bench`` prints both rates), and slower at tiny ones; PyTorch reaches it through
+``torch.ops.mkldnn``. Everywhere else: ``F.linear``.
 """
 
 from __future__ import annotations
