@@ -61,7 +61,7 @@ def test_the_loss_of_a_step_by_hand(tiny):
     model = SequenceClassifier(8, 8, 10, "spiking_lstm", options={"time_steps": 4})
     with torch.no_grad():
         for p in model.rnn.parameters():
-            p.mul_(3)
+            p.mul_(8)
     teacher = SequenceClassifier(8, 6, 10)
     teacher.readout.weight.data.mul_(10)
     module = ClassifierModule(model, settings, 0, teacher)

@@ -102,12 +102,10 @@ def preactivations(layer: Recurrent, calls: list[Call], samples: int) -> dict[st
             layer(*args, **kwargs)
         for s in seen:
             values = layer.part(s.part)
-            earlier = torch.cat([torch.zeros_like(s.output[:1]), s.output[:-1]])
+            earlier = torch.cat([s.first.unsqueeze(0), s.output[:-1]])
             projection, recurrent = layer.kind.projection(s.x, values)
             a = torch.nn.functional.linear(s.x, projection.weight, projection.bias) + earlier @ recurrent.t()
             rows = a[s.mask.squeeze(-1)] if s.mask is not None else a.reshape(-1, a.shape[-1])
-            if s.mask is None and (len(args) > 1 or kwargs) and len(a) > 1:  # a state was given: a[1] is not U 0
-                rows = rows[a[0].numel() // a.shape[-1] :]
             pick = torch.linspace(0, len(rows) - 1, min(share, len(rows))).long()
             found.setdefault(s.part, []).append(rows[pick])
     return {part: torch.cat(rows) for part, rows in found.items()}

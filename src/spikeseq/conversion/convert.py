@@ -75,7 +75,7 @@ def _convertible(model: nn.Module) -> dict[str, nn.Module]:
             inside.update(module.modules())
         elif isinstance(module, UNSUPPORTED) and not isinstance(module, SpikingLSTM | StreamLSTM):
             raise ConversionError(
-                f"module {name or 'model'!r} is a {type(module).__name__}, which convert() does not know; use nn.LSTM, "
+                f"module {name or 'model'!r} is {_type_name(module)}, which convert() does not know; use nn.LSTM, "
                 "or register a handler with spikeseq.conversion.register"
             )
     if not found:
@@ -83,6 +83,11 @@ def _convertible(model: nn.Module) -> dict[str, nn.Module]:
             f"{type(model).__name__} holds no layer that convert() knows; it needs an nn.LSTM, or a registered layer"
         )
     return found
+
+
+def _type_name(module: nn.Module) -> str:
+    kind = type(module)
+    return f"nn.{kind.__name__}" if kind.__module__.startswith("torch.") else kind.__name__
 
 
 def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:

@@ -33,7 +33,8 @@ class LayerReport:
     def __str__(self) -> str:
         lines = [f"{self.name or 'model'}: {self.source} -> {self.target}"]
         if self.spiking:
-            lines.append(f"  spikes: {', '.join(self.spiking)}; analog, never transmitted: {', '.join(self.analog)}")
+            analog = f"; analog, never transmitted: {', '.join(self.analog)}" if self.analog else ""
+            lines.append(f"  spikes: {', '.join(self.spiking)}{analog}")
         for p in self.parts:
             ranges = "  ".join(f"V_{k} {_span(v)}" for k, v in p.threshold.items())
             lines.append(f"  {p.part}: {ranges}  gam {_span(p.clip)}")

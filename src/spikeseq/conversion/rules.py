@@ -22,6 +22,7 @@ from spikeseq.conversion.calibrate import Call, fit_clips, fit_thresholds, preac
 from spikeseq.conversion.config import ConvertConfig
 from spikeseq.conversion.report import LayerReport, PartReport
 from spikeseq.errors import ConversionError
+from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.lstm import LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
 
@@ -90,6 +91,11 @@ def convert_quantized_lstm(layer: QuantizedLSTM, context: Context) -> tuple[nn.M
             f"module {context.name or 'model'!r} was trained for time_steps={layer.kind.time_steps}, "
             f"the config says {context.config.time_steps}; convert with the T it was trained for"
         )
+    if context.config.stage == "hard":
+        raise ConversionError(
+            f"module {context.name or 'model'!r} is quantised already: stage='hard' would undo its training; "
+            "convert the float or hard model instead"
+        )
     return _convert(layer, context, "QuantizedLSTM", None)
 
 
@@ -155,7 +161,8 @@ def _ranged(
 
 def _spiking(source: Recurrent, config: ConvertConfig) -> Recurrent:
     """The spiking layer with the source's parameters."""
-    shift = config.level_shift
+    # a quantised layer keeps the shift that it was trained with
+    shift = source.kind.shift if isinstance(source.kind, QuantizedKind) else config.level_shift
     layer: Recurrent
     if config.scheme == "grid":
         layer = _like(SpikingLSTM, source, time_steps=config.time_steps, max_packet=config.max_packet, shift=shift)

@@ -72,14 +72,25 @@ def read_content(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"checkpoint {str(path)!r} is not a {FORMAT} file; pass a model file such as runs/X/model.pt"
         )
+    kinds = {"settings": dict, "sizes": list, "state": dict, "notes": dict}
+    wrong = [name for name, kind in kinds.items() if not isinstance(content.get(name), kind)]
+    if wrong:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r} has no {' or '.join(wrong)}; it is damaged: train or save it anew"
+        )
     return content
 
 
 def load_model(path: str | Path) -> tuple[SequenceClassifier, ModelSettings, dict[str, Any]]:
     """Return the model in evaluation mode, its settings and its notes. Raises CheckpointError as :func:`read_content`."""
     content = read_content(path)
-    settings = ModelSettings(**content["settings"])
-    model = settings.build(*content["sizes"])
+    try:
+        settings = ModelSettings(**content["settings"])
+        model = settings.build(*content["sizes"])
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r} holds settings that build no model ({error}); it is damaged or of another version"
+        ) from error
     load_weights(model, content["state"], str(path))
     return model.eval(), settings, content["notes"]
 

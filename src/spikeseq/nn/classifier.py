@@ -54,14 +54,13 @@ class SequenceClassifier(nn.Module):
             batch_first=True, dropout=dropout if num_layers > 1 else 0.0, bidirectional=bidirectional, **(options or {}),
         )  # fmt: skip
         self.pooling = pooling
-        self._time_steps: int = self.rnn.kind.time_steps if isinstance(self.rnn, Recurrent) else 1
         self.dropout = nn.Dropout(dropout)
         self.readout = nn.Linear(hidden_size * (1 + bidirectional), classes)
 
     @property
     def time_steps(self) -> int:
-        """T that the model was built for; 1 for layers without time steps."""
-        return self._time_steps
+        """T of the recurrent layer as it is now; 1 for layers without time steps."""
+        return self.rnn.kind.time_steps if isinstance(self.rnn, Recurrent) else 1
 
     def forward(self, x: Tensor) -> Tensor:
         """``x [B, L, I]`` -> logits ``[B, classes]``."""

@@ -21,6 +21,7 @@ class Seen(NamedTuple):
     x: Tensor  # [L, *lead, I] what the layer received; lead = (1, B) for direct encoding, (T, B) for spikes, else (B,)
     output: Tensor  # [L, *lead, H] what it transmitted: spikes [L, T, B, H] or values [L, B, H]
     mask: Tensor | None  # [L, B, 1] False at padding
+    first: Tensor  # [*lead, H] what it had transmitted before the first element
 
 
 _seen: ContextVar[list[Seen] | None] = ContextVar("spikeseq_seen", default=None)

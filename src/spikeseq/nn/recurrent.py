@@ -151,8 +151,9 @@ class Recurrent(nn.Module):
         turned = _reverse(x, lengths) if part.endswith("_reverse") else x
         projection, recurrent = self.kind.projection(turned, values)
         params = self.kind.params(values)
-        output, end = scan(self.kind.step(), projection, recurrent, self.kind.enter(state), params, mask)
-        report(Seen(self, part, turned, output, mask))
+        start = self.kind.enter(state)
+        output, end = scan(self.kind.step(), projection, recurrent, start, params, mask)
+        report(Seen(self, part, turned, output, mask, start[0]))
         return _reverse(output, lengths) if part.endswith("_reverse") else output, self.kind.leave(end)
 
     def _states(self, state: Any, x: Tensor) -> list[tuple[Tensor, ...]]:

@@ -25,6 +25,7 @@ class ClassifierModule(L.LightningModule):
         super().__init__()
         self.model, self.settings, self.seed = model, settings, seed
         self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: no part of the checkpoint
+        self._own_time_steps = model.time_steps  # a progressive schedule changes the model's for a while
         self.history: list[dict[str, float]] = []
         self._counts = [0, 0]
         self._thresholds = 1.0  # factor that the gate schedule has applied so far
@@ -110,8 +111,7 @@ class ClassifierModule(L.LightningModule):
     def _set_time_steps(self, time_steps: int | None) -> None:
         rnn = self.model.rnn
         if self.settings.progressive_time_steps and isinstance(rnn, Recurrent):
-            own = self.model.time_steps
-            rnn.kind = dataclasses.replace(rnn.kind, time_steps=time_steps or own)  # type: ignore[type-var]
+            rnn.kind = dataclasses.replace(rnn.kind, time_steps=time_steps or self._own_time_steps)  # type: ignore[type-var]
 
     def _sharpen(self) -> None:
         """Multiply thresholds so that after ``epochs`` they have been multiplied by ``factor``."""

@@ -146,7 +146,7 @@ def make_recipe(content: dict[str, Any]) -> Recipe:
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Recipe, "recipe")
     try:
-        return parser.instantiate_classes(parser.parse_object({"recipe": content})).recipe
+        return parser.instantiate(parser.parse_object({"recipe": content})).recipe
     except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -163,7 +163,12 @@ def _override(content: dict[str, Any], override: str) -> None:
         content = content.setdefault(folder, {})
         if not isinstance(content, dict):
             raise ConfigError(f"--set {override!r}: {folder!r} is a value, not a section")
-    content[last] = yaml.safe_load(text)
+    try:
+        content[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"--set {override!r}: the value is not valid YAML ({error}); put quotes round text"
+        ) from error
 
 
 def _check_keys(content: Any, settings: Any, path: str) -> None:
