@@ -74,7 +74,7 @@ def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def few(name: str, **options: object) -> SequenceData:
         whole = load(name, **options)
-        splits = (Split(s.x[:n], s.y[:n]) for s, n in ((whole.train, 128), (whole.valid, 32), (whole.test, 60)))
+        splits = (Split(s.x[:n], s.y[:n]) for s, n in ((whole.train, 48), (whole.valid, 24), (whole.test, 40)))
         return SequenceData(whole.name, *splits, whole.classes, whole.source, whole.licence)
 
     monkeypatch.setattr(data, "load", few)

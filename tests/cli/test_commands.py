@@ -1,7 +1,6 @@
 """train, convert, evaluate and demo do what they say, through main() and once through the installed script."""
 
 import dataclasses
-import json
 import re
 import subprocess
 import sys
@@ -57,7 +56,10 @@ def test_evaluate(spikeseq, trained, digits):
     for split in ("test", "valid", "train"):
         ran = spikeseq("evaluate", trained / "model.pt", "--split", split)
         parameters = sum(p.numel() for p in model.parameters())
-        assert ran.out == f"{split}_accuracy: {accuracy(model, getattr(digits, split)):.4f} parameters: {parameters}"
+        assert ran.out.startswith(
+            f"{split}_accuracy: {accuracy(model, getattr(digits, split)):.4f} parameters: {parameters}"
+        )
+        assert "macs_per_element: 1604.0000" in ran.out  # 4 H (I + H) + 3 H, and 10 H / 8 for the readout
     assert spikeseq("evaluate", trained / "model.pt").out.startswith("test_accuracy: ")
 
 
@@ -183,20 +185,12 @@ def test_version(spikeseq):
     assert spikeseq("--version").out == f"spikeseq {__version__}"
 
 
-def test_the_installed_script(trained):
-    """One error and one success the way a person sees them."""
+def test_the_installed_script():
+    """The way a person sees it: text, exit code, no traceback."""
     script = Path(sys.executable).with_name("spikeseq")
     assert script.exists()
-    ran = subprocess.run(
-        [script, "evaluate", "missing.pt"], capture_output=True, text=True, timeout=300, check=False
-    )  # fmt: skip
+    ran = subprocess.run([script, "evaluate", "missing.pt"], capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 2
     assert ran.stdout == ""
     assert ran.stderr.startswith("error: checkpoint 'missing.pt' does not exist")
     assert "Traceback" not in ran.stderr
-    ran = subprocess.run(
-        [sys.executable, "-m", "spikeseq.cli.main", "evaluate", str(trained / "model.pt")],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout.split()[1]) > 0.3

@@ -83,7 +83,7 @@ def test_proj_size():
     ("module", "name"), [(nn.GRU, "GRU"), (nn.RNN, "RNN"), (nn.LSTMCell, "LSTMCell"), (nn.GRUCell, "GRUCell")]
 )  # fmt: skip
 def test_other_recurrent_modules(module, name):
-    words = (f" {name}, which", "use nn.LSTM", "register a handler with spikeseq.conversion.register")
+    words = (f" nn.{name}, which", "use nn.LSTM", "register a handler with spikeseq.conversion.register")
     fails(ConversionError, "'body.rnn'", *words, model=Net(module(3, 4)))
     fails(ConversionError, "'model'", *words, model=module(3, 4))
     # beside an LSTM too: half a conversion is none

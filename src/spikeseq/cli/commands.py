@@ -23,7 +23,7 @@ from spikeseq.train.evaluate import evaluate as run_evaluate
 from spikeseq.train.fit import CALIBRATION_ROWS, fit
 from spikeseq.train.recipe import make_recipe, read_recipe
 
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, markup=False)
 
 
 def train(
@@ -93,7 +93,7 @@ def convert(
         return
     config = ConvertConfig(time_steps, scheme, neuron, leak, shift, max_packet, stage)
     result = run_convert(model, config, calibration_rows(data))
-    console.print(str(result.report), highlight=False)
+    console.print(str(result.report), highlight=False, markup=False)
     before, after = accuracy(model, data.test)[0], accuracy(result.model, data.test)[0]
     console.print(f"test accuracy: {before:.4f} before, {after:.4f} after conversion at T = {time_steps}")
     if out:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from spikeseq.errors import CheckpointError
+from spikeseq.errors import CheckpointError, ConfigError, SpikeseqError
 from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.report.atomic import write_atomic
 
@@ -40,7 +40,14 @@ class ModelSettings:
 
     def build(self, input_size: int, classes: int) -> SequenceClassifier:
         """Return the model with fresh weights. Raises ConfigError for settings that cannot work."""
-        return SequenceClassifier(input_size, classes=classes, **asdict(self))
+        try:
+            return SequenceClassifier(input_size, classes=classes, **asdict(self))
+        except SpikeseqError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"model: {self} cannot be built ({error}); options of a layer: time_steps, max_packet, shift, leak"
+            ) from error
 
 
 def save_model(

@@ -19,7 +19,11 @@ class _Rows(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         x = self.split.x[rows]
-        return (shift_images(x, self.shift) if self.shift else x), self.split.y[rows]
+        if self.shift:
+            # drawn from the batch's own rows: the first batch is fetched before the trainer seeds the epoch
+            own = torch.Generator().manual_seed(int(rows.sum()) * 1_000_003 + int(rows[0]))
+            x = shift_images(x, self.shift, own)
+        return x, self.split.y[rows]
 
 
 class _Batches(Sampler[Tensor]):
@@ -55,10 +59,10 @@ def eval_batches(split: Split, size: int = 256) -> DataLoader[tuple[Tensor, Tens
     return DataLoader(_Rows(split, 0), sampler=_Batches(len(split.y), size, None), batch_size=None)
 
 
-def shift_images(x: Tensor, most: int) -> Tensor:
+def shift_images(x: Tensor, most: int, generator: torch.Generator | None = None) -> Tensor:
     """Move each image ``[B, rows, columns]`` by up to ``most`` pixels each way; what comes in is the image's corner value."""
     batch, height, width = x.shape
-    move = torch.randint(-most, most + 1, (2, batch, 1))
+    move = torch.randint(-most, most + 1, (2, batch, 1), generator=generator)
     rows = (torch.arange(height) + move[0]).unsqueeze(-1)
     columns = (torch.arange(width) + move[1]).unsqueeze(1)
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

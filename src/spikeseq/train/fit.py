@@ -53,13 +53,15 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
     model = start_model(recipe, data)
     teacher = load_model(with_seed(recipe.train.teacher, recipe.seed))[0] if recipe.train.teacher else None
     module = ClassifierModule(model, recipe.train, recipe.seed, teacher)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out={str(folder)!r} cannot be made a folder ({error}); choose another") from error
     best = ModelCheckpoint(
         folder,
         "best",
         monitor="valid_accuracy",
         mode="max",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
@@ -68,10 +70,13 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
         eval_batches(data.valid),
     )
     last = folder / "last.ckpt"
+    point = _resume_point(last, recipe, module) if resume and last.exists() else None
+    if point is not None:  # Lightning makes the first iterator before it tells the sampler the epoch
+        loaders[0].sampler.set_epoch(point + 1)  # type: ignore[attr-defined]
     started = time.time()
     with _quiet():
         trainer = make_trainer(recipe, folder, best, progress)
-        trainer.fit(module, *loaders, ckpt_path=_resume_point(last, recipe) if resume and last.exists() else None)
+        trainer.fit(module, *loaders, ckpt_path=None if point is None else str(last))
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
     seconds = time.time() - started
@@ -153,7 +158,9 @@ def _orthogonal(rnn: nn.Module, forget_bias: float) -> None:
 
 def make_trainer(recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: bool) -> L.Trainer:
     """Lightning's trainer on one device, logs to CSV and TensorBoard."""
-    callbacks: list[Callback] = [best]
+    # save_last of the first one would follow the best epoch only
+    last = ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks: list[Callback] = [best, last]
     if recipe.train.patience:
         callbacks.append(EarlyStopping("valid_accuracy", mode="max", patience=recipe.train.patience))
     if progress:
@@ -173,8 +180,8 @@ def make_trainer(recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: 
     )
 
 
-def _resume_point(last: Path, recipe: Recipe) -> str:
-    """Check that a checkpoint can be read and belongs to this recipe's model."""
+def _resume_point(last: Path, recipe: Recipe, module: ClassifierModule) -> int:
+    """Check that a checkpoint can be read and belongs to this recipe's model; return the epoch that it finished."""
     try:
         content: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -185,7 +192,8 @@ def _resume_point(last: Path, recipe: Recipe) -> str:
         raise ConfigError(
             f"{last} has trained {content['epoch'] + 1} epochs, the recipe asks for {recipe.train.epochs}"
         )
-    return str(last)
+    load_weights(module, content["state_dict"], str(last))
+    return int(content["epoch"])
 
 
 _CHATTY = ("lightning.pytorch", "lightning.pytorch.utilities", "lightning.pytorch.utilities.rank_zero")
@@ -201,6 +209,7 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*logging interval.*")
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        warnings.filterwarnings("ignore", "The dirpath has changed")
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
         try:
             yield

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spikeseq.errors import ConfigError
 from spikeseq.nn import SequenceClassifier, observing
+from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.ops.fuse import compiling
 from spikeseq.train.losses import distillation, packet_excess, spike_rate
@@ -23,6 +25,15 @@ class ClassifierModule(L.LightningModule):
 
     def __init__(self, model: SequenceClassifier, settings: TrainSettings, seed: int, teacher: nn.Module | None = None):
         super().__init__()
+        own = model.rnn.kind if isinstance(model.rnn, Recurrent) else None
+        if settings.progressive_time_steps and not isinstance(own, QuantizedKind):
+            raise ConfigError(
+                "train.progressive_time_steps is set, but the model's layer has no time steps; leave it out"
+            )
+        if (settings.spike_penalty or settings.packet_penalty) and not isinstance(own, QuantizedKind):
+            raise ConfigError(
+                "train.spike_penalty or packet_penalty is set, but the model's layer has no spikes; leave it out"
+            )
         self.model, self.settings, self.seed = model, settings, seed
         self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: no part of the checkpoint
         self._own_time_steps = model.time_steps  # a progressive schedule changes the model's for a while

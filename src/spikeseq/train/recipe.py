@@ -12,6 +12,7 @@ import yaml
 
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.checkpoint import ModelSettings
+from spikeseq.shapes import check_time_steps
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,24 @@ class Recipe:
         ):  # fmt: skip
             if value < low:
                 raise ConfigError(f"{path}={value}: pass {low} or more")
-        if not self.train.learning_rate > 0:
-            raise ConfigError(f"train.learning_rate={self.train.learning_rate}: pass a number above 0")
+        t, gates = self.train, self.train.gate_schedule
+        for path, number, good, remedy in (
+            ("train.learning_rate", t.learning_rate, 0 < t.learning_rate < float("inf"), "pass a number above 0"),
+            ("train.label_smoothing", t.label_smoothing, 0 <= t.label_smoothing < 1, "pass a share from 0, below 1"),
+            ("train.temperature", t.temperature, 0 < t.temperature < float("inf"), "pass a number above 0"),
+            ("train.warmup", t.warmup, 0 <= t.warmup <= 1, "pass a share of the steps, 0 to 1"),
+            ("train.weight_decay", t.weight_decay, 0 <= t.weight_decay < float("inf"), "pass 0 or more"),
+            ("train.gradient_clip", t.gradient_clip, 0 <= t.gradient_clip < float("inf"), "pass 0 (none) or more"),
+            ("train.gate_schedule.factor", gates.factor, 0 < gates.factor < float("inf"), "pass a number above 0"),
+            ("train.gate_schedule.epochs", gates.epochs, gates.epochs >= 0, "pass 0 (none) or more"),
+        ):
+            if not good:
+                raise ConfigError(f"{path}={number}: {remedy}")
+        for steps in t.progressive_time_steps:
+            try:
+                check_time_steps(steps)
+            except ConfigError as error:
+                raise ConfigError(f"train.progressive_time_steps: {error}") from error
         if not 0 <= self.train.distillation <= 1:
             raise ConfigError(f"train.distillation={self.train.distillation}: pass a share from 0 to 1")
         if self.train.distillation and not self.train.teacher:
