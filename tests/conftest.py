@@ -6,7 +6,7 @@ from hypothesis import settings
 settings.register_profile("spikeseq", deadline=None, derandomize=True, max_examples=15)
 settings.load_profile("spikeseq")
 
-# Faults of this version that a test shows and that are not mended yet; each is named in docs/dangers.md, a line goes with its fault.
+# Faults of this version that a test shows; docs/dangers.md names them. A line goes with its fault.
 KNOWN_FAULTS = {
     "test_resume.py::test_killed_and_resumed": "a resumed run is not yet the unbroken one bit for bit",
     "test_resume.py::test_stopped_anywhere_and_resumed": "a resumed run is not yet the unbroken one bit for bit",
@@ -16,7 +16,7 @@ KNOWN_FAULTS = {
     "test_resume.py::test_a_checkpoint_that_has_trained_longer": "seen once",
     "test_files.py::test_a_folder_that_cannot_be_made": "error type",
     "test_errors.py::test_a_folder_that_cannot_be_written": "FileExistsError is not caught",
-    "test_fit.py::test_a_recipe_that_cannot_be_built_leaves_nothing": "layer options are not checked by name; shift_augmentation",
+    "test_fit.py::test_a_recipe_that_cannot_be_built_leaves_nothing": "layer options by name",
 }
 
 
