@@ -54,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpikeseqError as error:
         Console(stderr=True).print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return 2
+    except OSError as error:  # a folder that cannot be made, no room, no permission
+        Console(stderr=True).print(
+            f"error: {error}; choose a path that can be written", highlight=False, markup=False, soft_wrap=True
+        )
+        return 2
     except KeyboardInterrupt as error:
         Console(stderr=True).print(f"interrupted {error}", highlight=False, markup=False)
         return 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Literal
 
 import torch
@@ -21,6 +22,12 @@ CELLS: dict[str, Any] = {
     "spiking_lstm": SpikingLSTM,
     "stream_lstm": StreamLSTM,
 }
+
+
+def _options(layer: Any) -> set[str]:
+    """Names of the arguments that only this kind of layer has, and ``bias``."""
+    own = inspect.signature(layer.__init__).parameters.values()
+    return {p.name for p in own if p.kind is p.KEYWORD_ONLY} | {"bias"}
 
 
 class SequenceClassifier(nn.Module):
@@ -49,6 +56,10 @@ class SequenceClassifier(nn.Module):
             raise ConfigError(f"cell={cell!r}: {nearest(cell, CELLS)}")
         if pooling not in ("last", "mean"):
             raise ConfigError(f"pooling={pooling!r}: {nearest(str(pooling), ('last', 'mean'))}")
+        allowed = {"bias"} if CELLS[cell].__module__.startswith("torch") else _options(CELLS[cell])
+        for name in options or {}:
+            if name not in allowed:
+                raise ConfigError(f"options: cell={cell!r} has no option {name!r}; {nearest(name, allowed)}")
         self.rnn = CELLS[cell](
             input_size, hidden_size, num_layers,
             batch_first=True, dropout=dropout if num_layers > 1 else 0.0, bidirectional=bidirectional, **(options or {}),

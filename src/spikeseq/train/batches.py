@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from spikeseq.data import Split
+from spikeseq.errors import ConfigError
 
 
 class _Rows(Dataset[tuple[Tensor, Tensor]]):
@@ -50,8 +51,16 @@ class _Batches(Sampler[Tensor]):
 
 
 def train_batches(split: Split, size: int, seed: int, shift: int = 0) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Shuffled training batches ``x [B, L, I], y [B]``."""
-    return DataLoader(_Rows(split, shift), sampler=_Batches(len(split.y), size, seed), batch_size=None)
+    """Shuffled training batches ``x [B, L, I], y [B]``; raises ConfigError for a shift of what is no image."""
+    if shift and 1 in split.x.shape[1:]:
+        raise ConfigError(
+            f"data.shift_augmentation={shift} moves images read by rows, these sequences have the shape "
+            f"{tuple(split.x.shape[1:])}; set it to 0"
+        )
+    # a generator of its own: an iterator draws a number when it is made, which a resumed run does at another moment
+    return DataLoader(
+        _Rows(split, shift), sampler=_Batches(len(split.y), size, seed), batch_size=None, generator=torch.Generator()
+    )
 
 
 def eval_batches(split: Split, size: int = 256) -> DataLoader[tuple[Tensor, Tensor]]:

@@ -45,7 +45,8 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
     """Train a recipe into ``folder``: model.pt (best on validation data), record.json, last.ckpt, logs.
 
     resume    go on from ``folder``/last.ckpt if it is there; the result is that of an unbroken run
-    Raises ConfigError, DataError or CheckpointError for what the recipe, the data or the checkpoint cannot do.
+    Raises ConfigError, DataError or CheckpointError for what the recipe, the data or the checkpoint cannot do, OSError
+    for a folder that cannot be written.
     """
     folder = Path(folder)
     torch.manual_seed(recipe.seed)
@@ -53,10 +54,7 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
     model = start_model(recipe, data)
     teacher = load_model(with_seed(recipe.train.teacher, recipe.seed))[0] if recipe.train.teacher else None
     module = ClassifierModule(model, recipe.train, recipe.seed, teacher)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"out={str(folder)!r} cannot be made a folder ({error}); choose another") from error
+    folder.mkdir(parents=True, exist_ok=True)
     best = ModelCheckpoint(
         folder,
         "best",
@@ -193,6 +191,11 @@ def _resume_point(last: Path, recipe: Recipe, module: ClassifierModule) -> int:
             f"{last} has trained {content['epoch'] + 1} epochs, the recipe asks for {recipe.train.epochs}"
         )
     load_weights(module, content["state_dict"], str(last))
+    if content["spikeseq"]["architecture"] != module.architecture:
+        raise CheckpointError(
+            f"checkpoint {str(last)!r} belongs to another architecture: {content['spikeseq']['architecture']}; "
+            f"this recipe builds {module.architecture}. Choose another folder, or train anew."
+        )
     return int(content["epoch"])
 
 

@@ -35,6 +35,7 @@ class ClassifierModule(L.LightningModule):
                 "train.spike_penalty or packet_penalty is set, but the model's layer has no spikes; leave it out"
             )
         self.model, self.settings, self.seed = model, settings, seed
+        self.architecture = repr(model)  # before a schedule changes T
         self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: no part of the checkpoint
         self._own_time_steps = model.time_steps  # a progressive schedule changes the model's for a while
         self.history: list[dict[str, float]] = []
@@ -43,7 +44,9 @@ class ClassifierModule(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the curve and the schedule's state with the weights."""
-        checkpoint["spikeseq"] = {"history": self.history, "thresholds": self._thresholds}
+        checkpoint["spikeseq"] = {
+            "history": self.history, "thresholds": self._thresholds, "architecture": self.architecture,
+        }  # fmt: skip
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from a kept curve."""
