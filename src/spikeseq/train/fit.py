@@ -13,7 +13,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 
@@ -161,6 +161,8 @@ def make_trainer(recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: 
     callbacks: list[Callback] = [best, last]
     if recipe.train.patience:
         callbacks.append(EarlyStopping("valid_accuracy", mode="max", patience=recipe.train.patience))
+    if recipe.train.weight_average:
+        callbacks.append(EMAWeightAveraging(decay=recipe.train.weight_average))
     if progress:
         callbacks.append(RichProgressBar())
     return L.Trainer(

@@ -54,6 +54,7 @@ class TrainSettings:
     warmup: share of all steps over which the learning rate rises from 0
     gradient_clip: largest norm of the gradient; 0 for none
     label_smoothing: of the cross entropy
+    weight_average: decay per step of a moving average of the weights, which is then what is validated and kept; 0 for none
     patience: stop when validation accuracy has not risen for this many epochs; 0 for never
     forget_bias: if set, U is made orthogonal and the forget gate's bias starts at this value
     start_from: model file to start from, converted first where it is of another kind; {seed} stands for the seed
@@ -74,6 +75,7 @@ class TrainSettings:
     warmup: float = 0.0
     gradient_clip: float = 1.0
     label_smoothing: float = 0.0
+    weight_average: float = 0.0
     patience: int = 0
     forget_bias: float | None = None
     start_from: str | None = None
@@ -119,6 +121,7 @@ class Recipe:
             ("train.warmup", t.warmup, 0 <= t.warmup <= 1, "pass a share of the steps, 0 to 1"),
             ("train.weight_decay", t.weight_decay, 0 <= t.weight_decay < float("inf"), "pass 0 or more"),
             ("train.gradient_clip", t.gradient_clip, 0 <= t.gradient_clip < float("inf"), "pass 0 (none) or more"),
+            ("train.weight_average", t.weight_average, 0 <= t.weight_average < 1, "pass a decay such as 0.99, or 0 (none)"),
             ("train.gate_schedule.factor", gates.factor, 0 < gates.factor < float("inf"), "pass a number above 0"),
             ("train.gate_schedule.epochs", gates.epochs, gates.epochs >= 0, "pass 0 (none) or more"),
         ):
