@@ -111,6 +111,21 @@ def preactivations(layer: Recurrent, calls: list[Call], samples: int) -> dict[st
     return {part: torch.cat(rows) for part, rows in found.items()}
 
 
+def input_range(calls: list[Call], batch_first: bool) -> Tensor:
+    """Largest magnitude of each input feature ``[I]`` over the calls; padding behind ``lengths`` is left out."""
+    largest = []
+    for args, kwargs in calls:
+        x: Any = args[0] if args else kwargs.get("input", kwargs.get("x"))
+        lengths = args[2] if len(args) > 2 else kwargs.get("lengths")
+        rows: Tensor = x.data if isinstance(x, PackedSequence) else x
+        if lengths is not None and rows.dim() == 3:
+            time_first = rows.transpose(0, 1) if batch_first else rows
+            valid = torch.arange(time_first.shape[0])[:, None] < torch.as_tensor(lengths)
+            rows = time_first[valid.to(rows.device)]
+        largest.append(rows.abs().reshape(-1, rows.shape[-1]).amax(0))
+    return torch.stack(largest).amax(0)
+
+
 def fit_thresholds(a: Tensor, gate: Callable[[Tensor], Tensor], levels: int | None) -> Tensor:
     """V of each channel ``[H]`` for preactivations ``a [N, H]``; ``levels`` None for a clipped line, T for a staircase."""
     return _best(a, gate(a), THRESHOLDS, lambda a, v: _quantized((a / v + 0.5).clamp(0, 1), levels))

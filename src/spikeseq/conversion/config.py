@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spikeseq.errors import ConfigError, nearest
+from spikeseq.nn.encoding import InputCode, input_encoding
 from spikeseq.shapes import check_max_packet, check_time_steps
 
 CHOICES = {
@@ -28,6 +29,8 @@ class ConvertConfig:
     shift: "optimal" adds the shift that makes the conversion error smallest; "none" for comparison
     max_packet: most spikes of a unit in one time step; None for no limit (exact), 1 for strict unit spikes
     stage: how far to go: "hard" (clipped lines), "quantized" (T levels, for training) or "spiking"
+    input_encoding: how the first layer forms W x: "direct", "int8" (8-bit input and weights) or "delta" (changes as spikes)
+    input_levels: steps from 0 to the largest value of a feature; None for 127 (int8) or 16 (delta)
     thresholds: "calibrated" for each channel from calibration data, or "fixed" (4 for gates, 1 for g) without data
     samples: preactivations of a channel to keep from the calibration data
     """
@@ -40,11 +43,18 @@ class ConvertConfig:
     max_packet: int | None = None
     stage: Literal["hard", "quantized", "spiking"] = "spiking"
     thresholds: Literal["calibrated", "fixed"] = "calibrated"
+    input_encoding: InputCode = "direct"
+    input_levels: int | None = None
     samples: int = 4096
 
     def __post_init__(self) -> None:
         check_time_steps(self.time_steps)
         check_max_packet(self.max_packet)
+        input_encoding(self.input_encoding, self.input_levels)
+        if self.input_encoding != "direct" and self.stage == "hard":
+            raise ConfigError(
+                f'input_encoding={self.input_encoding!r} with stage="hard": a hard LSTM takes values as they are'
+            )
         for name, valid in CHOICES.items():
             value = getattr(self, name)
             if value not in valid:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from spikeseq.conversion.calibrate import Call, fit_clips, fit_thresholds, preactivations
+from spikeseq.conversion.calibrate import Call, fit_clips, fit_thresholds, input_range, preactivations
 from spikeseq.conversion.config import ConvertConfig
 from spikeseq.conversion.report import LayerReport, PartReport
 from spikeseq.errors import ConversionError
@@ -109,9 +109,12 @@ def _convert(
     if gate is not None:
         stages["hard"] = _ranged(_like(HardLSTM, source), source, a if _fits(config) else {}, gate, None)
     if config.stage != "hard" and not isinstance(source, QuantizedLSTM):
-        quantized = _like(QuantizedLSTM, source, time_steps=config.time_steps, shift=config.level_shift)
+        quantized = _like(
+            QuantizedLSTM, source, time_steps=config.time_steps, shift=config.level_shift, **_input_options(config)
+        )
         fitted = a if _fits(config) and gate is not None else {}
         stages["quantized"] = _ranged(quantized, source, fitted, gate, config.time_steps)
+        _fit_input(quantized, context.calls)
     if config.stage == "spiking":
         stages["spiking"] = _spiking(stages.get("quantized", source), config)
     result = list(stages.values())[-1] if stages else source
@@ -123,6 +126,22 @@ def _convert(
         context.name, label, type(result).__name__, spiking, analog, parts, _errors(source, stages, context.calls)
     )
     return result, report
+
+
+def _input_options(config: ConvertConfig) -> dict[str, Any]:
+    return {"input_encoding": config.input_encoding, "input_levels": config.input_levels}
+
+
+def _fit_input(layer: Recurrent, calls: list[Call]) -> None:
+    """Set the steps of an encoded input so that the largest value of each feature takes all its levels."""
+    steps = [p for name, p in layer.named_parameters() if name.startswith("input_step")]
+    if not steps or not calls:
+        return
+    largest = input_range(calls, layer.batch_first)
+    assert isinstance(layer.kind, QuantizedKind)
+    with torch.no_grad():
+        for step in steps:
+            step.copy_(torch.where(largest > 0, largest, largest.max().clamp(min=1e-6)) / layer.kind.encoding.levels)
 
 
 def _fits(config: ConvertConfig) -> bool:
@@ -162,13 +181,19 @@ def _ranged(
 def _spiking(source: Recurrent, config: ConvertConfig) -> Recurrent:
     """The spiking layer with the source's parameters."""
     # a quantised layer keeps the shift that it was trained with
-    shift = source.kind.shift if isinstance(source.kind, QuantizedKind) else config.level_shift
+    own = source.kind if isinstance(source.kind, QuantizedKind) else None
+    shift = own.shift if own else config.level_shift
+    encoding = (
+        {"input_encoding": own.encoding.code, "input_levels": own.encoding.levels} if own else _input_options(config)
+    )
     layer: Recurrent
     if config.scheme == "grid":
-        layer = _like(SpikingLSTM, source, time_steps=config.time_steps, max_packet=config.max_packet, shift=shift)
+        layer = _like(
+            SpikingLSTM, source, time_steps=config.time_steps, max_packet=config.max_packet, shift=shift, **encoding
+        )
     else:
         leak = config.leak if config.neuron == "lif" else 1.0
-        layer = _like(StreamLSTM, source, time_steps=config.time_steps, leak=leak, shift=shift)
+        layer = _like(StreamLSTM, source, time_steps=config.time_steps, leak=leak, shift=shift, **encoding)
     state = layer.state_dict()
     state.update(source.state_dict())
     layer.load_state_dict(state)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spikeseq.nn.encoding import InputCode
+from spikeseq.nn.encoding import input_encoding as input_encoding_of
 from spikeseq.nn.kinds import GridKind, GRUKind, HardKind, Kind, LSTMKind, QuantizedKind, StreamKind
 from spikeseq.nn.lstm import check_leak, check_shift
 from spikeseq.nn.recurrent import Recurrent, keep_ranges
@@ -27,7 +29,7 @@ class RecurrentCell(nn.Module):
         layer = Recurrent(kind, input_size, hidden_size, bias=bias, device=device, dtype=dtype)
         self.kind, self.input_size, self.hidden_size, self.bias = kind, input_size, hidden_size, bias
         for name, value in layer.part("l0").items():
-            self.register_parameter(name, nn.Parameter(value.detach()))
+            self.register_parameter(name, nn.Parameter(value.detach(), requires_grad=value.requires_grad))
         # a layer of the same shape without memory, which runs with this cell's parameters; in a list: not a submodule
         self._shell = [Recurrent(kind, input_size, hidden_size, bias=bias, device="meta")]
 
@@ -47,6 +49,7 @@ class RecurrentCell(nn.Module):
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         """Take the weights of a plain ``nn.LSTMCell``: ranges that it has not keep their present values."""
         keep_ranges(self, list(self.kind.extra(1)), state_dict, prefix)
+        keep_ranges(self, list(self.kind.input_extra(1)), state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
@@ -86,9 +89,10 @@ class QuantizedLSTMCell(RecurrentCell):
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, *, time_steps: int = 2, shift: float = 0.5,
-        device: Any = None, dtype: Any = None,
+        input_encoding: InputCode = "direct", input_levels: int | None = None, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        kind = QuantizedKind(check_time_steps(time_steps), check_shift(shift))
+        encoding = input_encoding_of(input_encoding, input_levels)
+        kind = QuantizedKind(check_time_steps(time_steps), check_shift(shift), encoding)
         super().__init__(kind, input_size, hidden_size, bias, device, dtype)
 
 
@@ -97,9 +101,11 @@ class SpikingLSTMCell(RecurrentCell):
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, *, time_steps: int = 2,
-        max_packet: int | None = None, shift: float = 0.5, device: Any = None, dtype: Any = None,
+        max_packet: int | None = None, shift: float = 0.5, input_encoding: InputCode = "direct",
+        input_levels: int | None = None, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        kind = GridKind(check_time_steps(time_steps), check_shift(shift), check_max_packet(max_packet))
+        encoding = input_encoding_of(input_encoding, input_levels)
+        kind = GridKind(check_time_steps(time_steps), check_shift(shift), encoding, check_max_packet(max_packet))
         super().__init__(kind, input_size, hidden_size, bias, device, dtype)
 
 
@@ -108,7 +114,9 @@ class StreamLSTMCell(RecurrentCell):
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, *, time_steps: int = 2, leak: float = 1.0,
-        shift: float = 0.5, device: Any = None, dtype: Any = None,
+        shift: float = 0.5, input_encoding: InputCode = "direct", input_levels: int | None = None,
+        device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        kind = StreamKind(check_time_steps(time_steps), check_shift(shift), leak=check_leak(leak))
+        encoding = input_encoding_of(input_encoding, input_levels)
+        kind = StreamKind(check_time_steps(time_steps), check_shift(shift), encoding, leak=check_leak(leak))
         super().__init__(kind, input_size, hidden_size, bias, device, dtype)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from spikeseq.nn.encoding import InputEncoding
 from spikeseq.nn.replicas import SpikingLSTMState, join_replicas, split_replicas
 from spikeseq.ops.cells.grid import GridStep
 from spikeseq.ops.cells.gru import GRUState, GRUStep
@@ -46,6 +47,10 @@ class Kind(ABC):
 
     def extra(self, hidden: int) -> dict[str, Tensor]:
         """Initial values of the parameters beside weights and biases."""
+        return {}
+
+    def input_extra(self, width: int) -> dict[str, Tensor]:
+        """Initial values of further parameters of the first layer, which takes ``width`` features."""
         return {}
 
     def params(self, values: Mapping[str, Tensor]) -> Any:
@@ -124,10 +129,20 @@ class QuantizedKind(HardKind):
 
     time_steps: int = 2
     shift: float = 0.5
+    encoding: InputEncoding = field(default_factory=InputEncoding)
 
     def step(self) -> Step:
         """Return the pure step."""
         return QuantizedLSTMStep(self.time_steps, self.shift)
+
+    def input_extra(self, width: int) -> dict[str, Tensor]:
+        """``input_step`` of an encoded input."""
+        return self.encoding.extra(width)
+
+    def projection(self, x: Tensor, w: Mapping[str, Tensor]) -> tuple[Projection, Tensor]:
+        """Input product of the encoded input, and recurrent weight."""
+        x, weight = self.encoding.apply(x, w["weight_ih"], w)
+        return super().projection(x, {**w, "weight_ih": weight})
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from spikeseq.errors import ConfigError, ShapeError
+from spikeseq.nn.encoding import InputCode
+from spikeseq.nn.encoding import input_encoding as input_encoding_of
 from spikeseq.nn.kinds import GridKind, GRUKind, HardKind, LSTMKind, QuantizedKind, StreamKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.replicas import SpikingLSTMState, join_replicas
@@ -62,6 +64,8 @@ class QuantizedLSTM(Recurrent):
 
     time_steps  T, levels of the gates: a power of two up to 16
     shift       1/2 (optimal) or 0 (none), in levels
+    input_encoding, input_levels  how W x is formed: "direct", "int8" or "delta", and its steps from 0 to the largest value
+                (nn/encoding.py; ``input_step_l0 [I]``, fitted by a conversion)
     """
 
     def __init__(
@@ -72,9 +76,12 @@ class QuantizedLSTM(Recurrent):
         *,
         time_steps: int = 2,
         shift: float = 0.5,
+        input_encoding: InputCode = "direct",
+        input_levels: int | None = None,
         **conventions: Unpack[Conventions],
     ) -> None:
-        kind = QuantizedKind(check_time_steps(time_steps), check_shift(shift))
+        encoding = input_encoding_of(input_encoding, input_levels)
+        kind = QuantizedKind(check_time_steps(time_steps), check_shift(shift), encoding)
         super().__init__(kind, input_size, hidden_size, num_layers, **conventions)
 
 
@@ -92,17 +99,18 @@ class _NodeWise(Recurrent):
         check_sequence(x, self.input_size, self.batch_first)
         if x.dim() != 3:
             raise ShapeError(f"x has shape {tuple(x.shape)}: run() takes a batch; use x.unsqueeze(1) for one sequence")
-        steps = x.transpose(0, 1) if self.batch_first else x
+        signal = steps = x.transpose(0, 1) if self.batch_first else x
         states = [self.kind.enter(s) for s in self._states(state, steps)]
         layers = []
-        for part, _ in self._parts():
+        for part, layer in self._parts():
             values = self.part(part)
             projection, recurrent = self.kind.projection(steps, values)
+            signal = projection.x if layer == 0 else signal
             layers.append(
                 wavefront.LayerWeights(projection.weight, projection.bias, recurrent, self.kind.params(values))
             )
         step: Any = self.kind.step()
-        result = wavefront.run(step, layers, steps, states, order)
+        result = wavefront.run(step, layers, signal, states, order)
         last = [join_replicas(s) for s in result.states]
         mean = result.spikes[-1].sum(1) / self.kind.time_steps
         h, streams = (torch.stack(values) for values in zip(*last, strict=True))
@@ -125,6 +133,7 @@ class SpikingLSTM(_NodeWise):
     time_steps  T: a power of two up to 16
     max_packet  None: packets as large as they come (exact); 1: strict unit spikes (fine-tune it); or any limit
     shift       1/2 (optimal) or 0 (none), in levels
+    input_encoding, input_levels  as of QuantizedLSTM
     The output is the average over T of the spikes, ``[L, B, H]``; the state is SpikingLSTMState (nn/replicas.py).
     """
 
@@ -137,9 +146,12 @@ class SpikingLSTM(_NodeWise):
         time_steps: int = 2,
         max_packet: int | None = None,
         shift: float = 0.5,
+        input_encoding: InputCode = "direct",
+        input_levels: int | None = None,
         **conventions: Unpack[Conventions],
     ) -> None:
-        kind = GridKind(check_time_steps(time_steps), check_shift(shift), check_max_packet(max_packet))
+        encoding = input_encoding_of(input_encoding, input_levels)
+        kind = GridKind(check_time_steps(time_steps), check_shift(shift), encoding, check_max_packet(max_packet))
         super().__init__(kind, input_size, hidden_size, num_layers, **conventions)
 
 
@@ -149,6 +161,7 @@ class StreamLSTM(_NodeWise):
     time_steps  T: a power of two up to 16
     leak        1: IF gates, fixed; below 1: LIF gates, first value of the learned ``leak_l{k} [3, H]``, factor per time step
     shift       1/2: add the optimal shift, which follows leak and threshold; 0: none
+    input_encoding, input_levels  as of QuantizedLSTM
     """
 
     def __init__(
@@ -160,9 +173,12 @@ class StreamLSTM(_NodeWise):
         time_steps: int = 2,
         leak: float = 1.0,
         shift: float = 0.5,
+        input_encoding: InputCode = "direct",
+        input_levels: int | None = None,
         **conventions: Unpack[Conventions],
     ) -> None:
-        kind = StreamKind(check_time_steps(time_steps), check_shift(shift), leak=check_leak(leak))
+        encoding = input_encoding_of(input_encoding, input_levels)
+        kind = StreamKind(check_time_steps(time_steps), check_shift(shift), encoding, leak=check_leak(leak))
         super().__init__(kind, input_size, hidden_size, num_layers, **conventions)
         for part, _ in self._parts():
             self.part(part)["leak"].requires_grad_(leak < 1)

@@ -18,7 +18,9 @@ class Seen(NamedTuple):
 
     module: nn.Module
     part: str  # "l0", "l0_reverse", "l1", ..
-    x: Tensor  # [L, *lead, I] what the layer received; lead = (1, B) for direct encoding, (T, B) for spikes, else (B,)
+    # what the input weights multiply (integers of an encoded input): [L, *lead, I]; lead = (1, B) for the input of a
+    # spiking network, (T, B) for spikes, else (B,)
+    x: Tensor
     output: Tensor  # [L, *lead, H] what it transmitted: spikes [L, T, B, H] or values [L, B, H]
     mask: Tensor | None  # [L, B, 1] False at padding
     first: Tensor  # [*lead, H] what it had transmitted before the first element

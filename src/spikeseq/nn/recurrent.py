@@ -59,8 +59,9 @@ class Recurrent(nn.Module):
                     self.register_parameter(
                         f"{name}_{part}", nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
                     )
-            for name, first in kind.extra(hidden_size).items():
-                self.register_parameter(f"{name}_{part}", nn.Parameter(first.to(device=device, dtype=dtype)))
+            for name, first in self._extra(part).items():
+                own = nn.Parameter(first.to(device=device, dtype=dtype), requires_grad=name != "input_step")
+                self.register_parameter(f"{name}_{part}", own)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -70,7 +71,7 @@ class Recurrent(nn.Module):
             for name, value in self.part(part).items():
                 if name in WEIGHTS:
                     nn.init.uniform_(value, -bound, bound)
-            for name, first in self.kind.extra(self.hidden_size).items():
+            for name, first in self._extra(part).items():
                 with torch.no_grad():
                     self.get_parameter(f"{name}_{part}").copy_(first)
 
@@ -79,12 +80,17 @@ class Recurrent(nn.Module):
         suffixes = ("", "_reverse") if self.bidirectional else ("",)
         return [(f"l{layer}{s}", layer) for layer in range(self.num_layers) for s in suffixes]
 
+    def _extra(self, part: str) -> dict[str, Tensor]:
+        """Initial values of the parameters of one layer and direction that ``nn.LSTM`` has not."""
+        first = self.kind.input_extra(self.input_size) if part.split("_")[0] == "l0" else {}
+        return {**self.kind.extra(self.hidden_size), **first}
+
     def flatten_parameters(self) -> None:
         """Nothing to do; here because models written for ``nn.LSTM`` call it."""
 
     def part(self, part: str) -> dict[str, nn.Parameter]:
         """Parameters of one layer and direction by plain name (``weight_ih``, .., ``threshold``)."""
-        names = (*(WEIGHTS if self.bias else WEIGHTS[:2]), *self.kind.extra(1))
+        names = (*(WEIGHTS if self.bias else WEIGHTS[:2]), *self._extra(part))
         return {name: self.get_parameter(f"{name}_{part}") for name in names}
 
     def forward(
@@ -153,7 +159,7 @@ class Recurrent(nn.Module):
         params = self.kind.params(values)
         start = self.kind.enter(state)
         output, end = scan(self.kind.step(), projection, recurrent, start, params, mask)
-        report(Seen(self, part, turned, output, mask, start[0]))
+        report(Seen(self, part, projection.x, output, mask, start[0]))
         return _reverse(output, lengths) if part.endswith("_reverse") else output, self.kind.leave(end)
 
     def _states(self, state: Any, x: Tensor) -> list[tuple[Tensor, ...]]:
@@ -180,9 +186,9 @@ class Recurrent(nn.Module):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         """Take the weights of a plain ``nn.LSTM``: ranges that it has not keep their present values."""
-        keep_ranges(
-            self, [f"{name}_{part}" for part, _ in self._parts() for name in self.kind.extra(1)], state_dict, prefix
-        )
+        names = [f"{name}_{part}" for part, _ in self._parts() for name in self._extra(part)]
+        keep_ranges(self, [name for name in names if not name.startswith("input_step")], state_dict, prefix)
+        keep_ranges(self, [name for name in names if name.startswith("input_step")], state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
@@ -193,7 +199,7 @@ class Recurrent(nn.Module):
 
 
 def keep_ranges(module: nn.Module, names: list[str], state_dict: Any, prefix: str) -> None:
-    """Fill in a module's present values for ``names`` if ``state_dict`` has none of them: it is that of a plain LSTM."""
+    """Fill in a module's present values for ``names`` if ``state_dict`` has none of them: it is that of a plainer layer."""
     if not any(prefix + name in state_dict for name in names):
         state_dict.update({prefix + name: module.get_parameter(name).detach() for name in names})
 

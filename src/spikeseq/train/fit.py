@@ -138,6 +138,8 @@ def conversion_to(target: ModelSettings) -> ConvertConfig:
         shift="optimal" if options.get("shift", 0.5) else "none",
         max_packet=options.get("max_packet"),
         stage=stages[target.cell],  # type: ignore[arg-type]
+        input_encoding=options.get("input_encoding", "direct"),
+        input_levels=options.get("input_levels"),
     )
 
 

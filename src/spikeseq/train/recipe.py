@@ -121,7 +121,12 @@ class Recipe:
             ("train.warmup", t.warmup, 0 <= t.warmup <= 1, "pass a share of the steps, 0 to 1"),
             ("train.weight_decay", t.weight_decay, 0 <= t.weight_decay < float("inf"), "pass 0 or more"),
             ("train.gradient_clip", t.gradient_clip, 0 <= t.gradient_clip < float("inf"), "pass 0 (none) or more"),
-            ("train.weight_average", t.weight_average, 0 <= t.weight_average < 1, "pass a decay such as 0.99, or 0 (none)"),
+            (
+                "train.weight_average",
+                t.weight_average,
+                0 <= t.weight_average < 1,
+                "pass a decay such as 0.99, or 0 (none)",
+            ),
             ("train.gate_schedule.factor", gates.factor, 0 < gates.factor < float("inf"), "pass a number above 0"),
             ("train.gate_schedule.epochs", gates.epochs, gates.epochs >= 0, "pass 0 (none) or more"),
         ):

@@ -1,0 +1,176 @@
+r"""Counting rules of torch's own layers.
+
+Per sequence element, H units, I inputs::
+
+    LSTM       MACs 4 H (I + H) + 3 H      products f c, i g, o tanh(c)
+    GRU        MACs 3 H (I + H) + 3 H      products r u, (1 - z) n, z h
+    Linear     MACs O I;  of spikes (k / T, where the model has spiking layers of T time steps): ACs O sum |k|
+    Conv       MACs (output values) (I / groups) K, borders included;  of spikes: ACs sum |k| (connections of that input)
+    Embedding  nothing but the row that is read;  attention: projections, q k, a v;  norms: 1 (batch) or 3 MACs a value
+
+Functions (sigmoid, tanh, softmax) are not counted, in favour of the float networks. Accumulators of a dense product stay in
+registers and each weight is read once for each element (once for each sample in a convolution); a spike reads one row
+of weights and reads and writes every accumulator it reaches.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from spikeseq.energy.counts import LayerCount
+from spikeseq.energy.registry import Call, register
+
+
+def spike_counts(x: Tensor, time_steps: int = 1) -> Tensor | None:
+    """Return ``|k|`` where ``x = k / T`` with ``|k| <= 2 T - 1`` (T = 1: binary or ternary); None for analog values.
+
+    Spikes of a layer with T time steps, averaged over them, are such multiples; a packet holds at most 2 T - 1 spikes.
+    """
+    k = x * time_steps
+    return k.abs() if bool(((k == torch.round(k)) & (k.abs() < 2 * time_steps)).all()) else None
+
+
+def dense_recurrent(gates: int, width: int, hidden: int, biases: int) -> dict[str, float]:
+    """Operations of one element of a dense LSTM (4 gates) or GRU (3)."""
+    weights = gates * hidden * (width + hidden)
+    states = 2 if gates == 4 else 1
+    return {
+        "macs": weights + 3 * hidden, "elementwise": 3 * hidden, "weight_reads": weights + biases * hidden,
+        "state_reads": width + states * hidden, "state_writes": states * hidden,
+    }  # fmt: skip
+
+
+def times(per_element: dict[str, float], elements: float) -> dict[str, float]:
+    """Operations of so many elements."""
+    return {field: value * elements for field, value in per_element.items()}
+
+
+@register(nn.LSTM, nn.GRU)
+def fused(module: nn.LSTM | nn.GRU, call: Call) -> list[LayerCount]:
+    """Each layer and direction of ``nn.LSTM`` or ``nn.GRU``; packed rows count their true length."""
+    x = call.argument(0, "input")
+    x = x.data if isinstance(x, PackedSequence) else x
+    elements = float(x.shape[:-1].numel())
+    lstm = isinstance(module, nn.LSTM)
+    gates, biases = (4, 4) if lstm else (3, 4)  # the candidate's two biases of a GRU cannot be joined
+    hidden, directions = module.hidden_size, 1 + module.bidirectional
+    found = []
+    for layer in range(module.num_layers):
+        width = module.input_size if layer == 0 else hidden * directions
+        one = dense_recurrent(gates, width, hidden, biases if module.bias else 0)
+        made: dict[str, Any] = times(one, elements)
+        made |= {"elements": elements, "recurrent": True, "weight_words": one["weight_reads"]}
+        made["state_words"] = float(width + (2 if lstm else 1) * hidden)
+        for suffix in ("", "_reverse")[:directions]:
+            found.append(LayerCount(f"{call.name}.l{layer}{suffix}".lstrip("."), **made))
+    return found
+
+
+@register(nn.Linear)
+def linear(module: nn.Linear, call: Call) -> list[LayerCount]:
+    """MACs of analog inputs, ACs of spikes."""
+    x, outputs = call.argument(0, "input"), float(module.out_features)
+    rows = float(x.shape[:-1].numel())
+    return [_product(call, x, outputs, rows, module)]
+
+
+def _product(call: Call, x: Tensor, fan_out: float, rows: float, module: Any) -> LayerCount:
+    """A product of ``x`` with weights that lead from each input value to ``fan_out`` outputs."""
+    words = float(module.weight.numel())
+    biases = 0.0 if module.bias is None else float(module.bias.numel())
+    inputs, outputs = float(x.numel()), float(words / x.shape[-1])
+    sizes: dict[str, Any] = {"elements": rows, "weight_words": words + biases, "state_words": inputs / rows + outputs}
+    k = spike_counts(x, call.time_steps)
+    if k is None:
+        sizes |= {"weight_reads": rows * (words + biases), "state_reads": inputs, "state_writes": rows * outputs}
+        return LayerCount(call.name, macs=rows * words, **sizes)
+    adds, events = float((k * fan_out).sum()), float(((k > 0) * fan_out).sum())
+    sent = float((k > 0).sum())
+    return LayerCount(
+        call.name, acs=adds, spike_acs=adds, weight_reads=events + rows * biases, state_reads=events + sent,
+        state_writes=events + rows * outputs, **sizes,
+    )  # fmt: skip
+
+
+@register(nn.Conv1d, nn.Conv2d)
+def convolution(module: nn.Conv1d | nn.Conv2d, call: Call) -> list[LayerCount]:
+    """MACs of analog inputs at every output value; ACs of spikes at the connections that are there."""
+    x = call.argument(0, "input")
+    single = x.dim() == module.weight.dim() - 1
+    x, output = (x.unsqueeze(0), call.output.unsqueeze(0)) if single else (x, call.output)
+    rows, words = float(x.shape[0]), float(module.weight.numel())
+    biases = 0.0 if module.bias is None else float(module.out_channels)
+    size = float(output[0].numel())
+    sizes: dict[str, Any] = {
+        "elements": rows, "weight_words": words + biases, "state_words": size + float(x[0].numel()),
+    }  # fmt: skip
+    k = spike_counts(x, call.time_steps)
+    if k is None:
+        macs = float(output.numel()) * words / module.out_channels
+        sizes |= {"weight_reads": rows * (words + biases), "state_reads": float(x.numel()), "state_writes": rows * size}
+        return [LayerCount(call.name, macs=macs, **sizes)]
+    adds, events = _connections(module, k), _connections(module, (k > 0).to(k.dtype))
+    return [
+        LayerCount(
+            call.name, acs=adds, spike_acs=adds, weight_reads=events + rows * biases,
+            state_reads=events + float((k > 0).sum()), state_writes=events + rows * size, **sizes,
+        )
+    ]  # fmt: skip
+
+
+def _connections(module: nn.Conv1d | nn.Conv2d, values: Tensor) -> float:
+    """Sum of ``values`` over all connections: the convolution with weights of 1."""
+    ones = torch.ones_like(module.weight, dtype=torch.float64)
+    return float(module._conv_forward(values.double(), ones, None).sum())
+
+
+@register(nn.Embedding)
+def embedding(module: nn.Embedding, call: Call) -> list[LayerCount]:
+    """Rows read and handed on; no arithmetic."""
+    rows = float(call.argument(0, "input").numel())
+    width = float(module.embedding_dim)
+    return [
+        LayerCount(
+            call.name, weight_reads=rows * width, state_reads=rows, state_writes=rows * width, elements=rows,
+            weight_words=float(module.weight.numel()), state_words=width,
+        )
+    ]  # fmt: skip
+
+
+@register(nn.MultiheadAttention)
+def attention(module: nn.MultiheadAttention, call: Call) -> list[LayerCount]:
+    """Four projections, scores q k and their use a v, all dense; a mask saves nothing."""
+    query, key = call.argument(0, "query"), call.argument(1, "key")
+    rows, width = float(query.shape[:-1].numel()), float(module.embed_dim)
+    axis = 1 if module.batch_first and query.dim() == 3 else 0
+    queries, keys = float(query.shape[axis]), float(key.shape[axis])
+    batch = rows / queries
+    kdim, vdim = float(module.kdim or width), float(module.vdim or width)
+    words = float(sum(p.numel() for p in module.parameters()))
+    projections = rows * width * width * 2 + batch * keys * width * (kdim + vdim)
+    scores = 2 * batch * queries * keys * width
+    traffic = 2 * (2 * rows * width + 2 * batch * keys * width)
+    return [
+        LayerCount(
+            call.name, macs=projections + scores, weight_reads=batch * words, state_reads=traffic, state_writes=traffic,
+            elements=rows, weight_words=words, state_words=traffic / batch,
+        )
+    ]  # fmt: skip
+
+
+@register(nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+def norm(module: nn.Module, call: Call) -> list[LayerCount]:
+    """Scale (and, where the statistics are those of the values, centre and square) each value; nothing is folded."""
+    values = float(call.output.numel())
+    each = 1 if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) else 3
+    words = float(sum(p.numel() for p in module.parameters()))
+    return [
+        LayerCount(
+            call.name, macs=each * values, elementwise=each * values, weight_reads=2 * values, state_reads=values,
+            state_writes=values, elements=float(call.output.shape[0]), weight_words=words, state_words=values,
+        )
+    ]  # fmt: skip

@@ -1,0 +1,163 @@
+r"""Counting rules of this library's recurrent layers.
+
+Per sequence element, H units, I inputs, T time steps, b = ceil(log2(T + 1)) bits::
+
+    float, hard    dense: MACs as nn.LSTM and nn.GRU (dense.py)
+    quantised      the same MACs; those with h and the gates (after the first layer: with the input) are b-bit
+    spiking        W x of the first layer, once:  direct 4 H I MACs;  int8 4 H I 8-bit MACs;  spikes or delta: ACs 4 H sum |k|
+                   4 H T ACs: adding W x to the membranes;  4 H ACs for each spike that comes from below or from h[n-1]
+    each node (n, t), per unit:    gated adds     comparisons     neuron updates
+      grid                         3 (log2 T + 1) 3 T + 5         3 (c, r, E)
+      grid, a replica that coasts  0              1               2 (r, E)
+      streams                      3              9               6 (three resets, c, m twice)
+      LIF leak                     3 more element-wise MACs
+
+A packet of k spikes counts k adds but one access to memory: a row of 4 H weights, and every membrane read and written.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spikeseq.energy.counts import LayerCount
+from spikeseq.energy.dense import dense_recurrent, spike_counts, times
+from spikeseq.energy.registry import Call, register
+from spikeseq.nn.kinds import GridKind, HardKind, Kind, QuantizedKind, StreamKind
+from spikeseq.nn.observe import Seen
+from spikeseq.nn.recurrent import Recurrent
+from spikeseq.ops.cells.grid import coasts
+
+
+@register(Recurrent)
+def recurrent(module: Recurrent, call: Call) -> list[LayerCount]:
+    """Each pass (layer and direction) of one of our layers."""
+    found = []
+    for seen in call.seen:
+        name, kind = f"{call.name}.{seen.part}".lstrip("."), module.kind
+        found.append(spiking(name, kind, seen) if isinstance(kind, GridKind) else dense(name, kind, seen))
+    return found
+
+
+def bits(time_steps: int) -> int:
+    """Bits of a number from 0 to T: ``ceil(log2(T + 1))``."""
+    return math.ceil(math.log2(time_steps + 1))
+
+
+def elements_of(seen: Seen) -> float:
+    """Sequence elements of a pass, padding left out."""
+    return float(seen.mask.sum()) if seen.mask is not None else float(seen.output.shape[0] * seen.output.shape[-2])
+
+
+def dense(name: str, kind: Kind, seen: Seen) -> LayerCount:
+    """A layer that is computed as dense products."""
+    width, hidden, elements = seen.x.shape[-1], seen.output.shape[-1], elements_of(seen)
+    one = dense_recurrent(kind.gates, width, hidden, 4)
+    words = one["weight_reads"]
+    if isinstance(kind, HardKind):
+        one |= {"comparisons": 10 * hidden, "weight_reads": words + 4 * hidden}
+    if isinstance(kind, QuantizedKind):
+        small = 4 * hidden * hidden + 3 * hidden
+        if not seen.part.startswith("l0"):
+            small += 4 * hidden * width
+        one |= {"comparisons": (3 * kind.time_steps + 5) * hidden, "low_macs": small}
+        one["low_bits"] = small * bits(kind.time_steps)
+        if seen.part.startswith("l0") and kind.encoding.code != "direct":
+            one["int8_macs"] = 4 * hidden * width
+    states = len(kind.state_type._fields)
+    return LayerCount(
+        name, **times(one, elements), elements=elements, weight_words=words, state_words=width + states * hidden,
+        recurrent=True,
+    )  # fmt: skip
+
+
+def spiking(name: str, kind: GridKind, seen: Seen) -> LayerCount:
+    """A layer that adds up rows of weights where spikes come."""
+    sent = seen.output.abs()
+    # a spike of element n is added at n + 1: those of each row's last element go to no later element of this layer
+    heard = float(sent.sum() - _last(sent, seen.mask).sum())
+    events = float((sent > 0).sum() - (_last(sent, seen.mask) > 0).sum())
+    hidden, elements = sent.shape[-1], elements_of(seen)
+    parts = [_nodes(kind, hidden), _product(kind, seen, hidden, elements)]
+    totals = times(parts[0], elements)
+    for field, value in [*parts[1].items(), *_added(4 * hidden, heard, events).items()]:
+        totals[field] = totals.get(field, 0.0) + value
+    totals["state_writes"] += float((sent > 0).sum())  # addresses of what is sent
+    steps, width = kind.time_steps, seen.x.shape[-1]
+    return LayerCount(
+        name, **totals, spikes=float(sent.sum()), elements=elements, recurrent=True,
+        weight_words=float(4 * hidden * (width + hidden) + 8 * hidden),
+        state_words=float(2 * steps * hidden + 9 * hidden + width),
+    )  # fmt: skip
+
+
+def _added(fan_out: int, spikes: float, events: float) -> dict[str, float]:
+    """Spikes that arrive in ``events`` packets: rows of ``fan_out`` weights added to accumulators in memory."""
+    return {
+        "acs": fan_out * spikes, "spike_acs": fan_out * spikes, "weight_reads": fan_out * events,
+        "state_reads": (fan_out + 1) * events, "state_writes": fan_out * events,
+    }  # fmt: skip
+
+
+def _product(kind: GridKind, seen: Seen, hidden: int, elements: float) -> dict[str, float]:
+    """What comes from below: the input in its code, or the spikes of the layer underneath."""
+    width, fan_out = seen.x.shape[-1], 4 * hidden
+    if not seen.part.startswith("l0"):
+        k = seen.x.abs()
+        return _added(fan_out, float(k.sum()), float((k > 0).sum()))
+    # adding W x and its bias to each membrane
+    found = {"acs": elements * fan_out * kind.time_steps, "weight_reads": elements * fan_out}
+    code = kind.encoding.code
+    spikes = _changes(seen) if code == "delta" else spike_counts(seen.x) if code == "direct" else None
+    if spikes is None:
+        found |= {"macs": elements * fan_out * width, "state_reads": elements * width}
+        found["weight_reads"] += elements * fan_out * width
+        if code == "int8":
+            found |= {"int8_macs": found["macs"], "neuron_updates": 0.0, "comparisons": elements * width}
+        return found
+    added = _added(fan_out, float(spikes.sum()), float((spikes > 0).sum()))
+    found = {field: found.get(field, 0.0) + value for field, value in added.items()}
+    if code == "delta":  # x minus what was sent; round; add what is sent now
+        found |= {"neuron_updates": elements * 2 * width, "comparisons": elements * width}
+    return found
+
+
+def _changes(seen: Seen) -> Tensor:
+    """``|k[n] - k[n-1]|`` of a delta-coded input, from 0 before the first element; 0 at padding."""
+    changes = torch.diff(seen.x, dim=0, prepend=torch.zeros_like(seen.x[:1])).abs()
+    if seen.mask is None:
+        return changes
+    return changes * seen.mask.view(seen.mask.shape[0], *(1,) * (changes.dim() - 3), *seen.mask.shape[1:])
+
+
+def _nodes(kind: GridKind, hidden: int) -> dict[str, float]:
+    """Operations of the T nodes of one element that happen without any spike."""
+    steps = kind.time_steps
+    one: dict[str, Any]
+    if isinstance(kind, StreamKind):
+        leaky = 3 if kind.leak < 1 else 0
+        one = {"gated_adds": 3, "comparisons": 9, "neuron_updates": 6, "macs": leaky, "elementwise": leaky}
+        one |= {"weight_reads": 4 + leaky, "state_reads": 4 + 3 + 2, "state_writes": 3 + 2}
+        return {field: float(value * steps * hidden) for field, value in one.items()}
+    silent = sum(coasts(t) for t in range(1, steps + 1))
+    speaking = steps - silent
+    per_unit = {
+        "gated_adds": speaking * 3 * (steps.bit_length()),
+        "comparisons": speaking * (3 * steps + 5) + silent,
+        "neuron_updates": speaking * 3 + silent * 2,
+        "weight_reads": speaking * 4,
+        "state_reads": steps * (4 + 4 + 1) + speaking,  # W x, membranes, E; c
+        "state_writes": steps * (4 + 1) + speaking,
+    }
+    return {field: float(value * hidden) for field, value in per_unit.items()}
+
+
+def _last(spikes: Tensor, mask: Tensor | None) -> Tensor:
+    """Spikes ``[T, B, H]`` of each row's last element."""
+    if mask is None:
+        return spikes[-1]
+    index = mask.squeeze(-1).sum(0) - 1  # [B]
+    return spikes[index, :, torch.arange(spikes.shape[2])]
