@@ -22,7 +22,7 @@ CHANGES = {
     "model.cell": "quantized_lstm", "model.hidden_size": 16, "model.num_layers": 2, "model.dropout": 0.2,
     "model.options": {"time_steps": 2}, "data.shift_augmentation": 1, "train.epochs": 5, "train.warmup": 0.2,
     "train.progressive_time_steps": [4], "train.gate_schedule": {"factor": 0.5, "epochs": 4},
-    "train.spike_penalty": 0.05, "train.weight_decay": 0.01, "train.weight_average": 0.9, "train.patience": 4, "seed": 3,
+    "train.target_spike_rate": 0.2, "train.weight_decay": 0.01, "train.weight_average": 0.9, "train.patience": 4, "seed": 3,
 }  # fmt: skip
 
 KILL = """

@@ -1,8 +1,22 @@
 """Energy: operations counted from real spikes, priced in picojoules, and the proof that nothing multiplies in secret."""
 
 from spikeseq.energy import dense, recurrent  # noqa: F401  their rules register themselves
+from spikeseq.energy.compare import Comparison, compare
+from spikeseq.energy.cost import Price, PriceTable, price, read_table
 from spikeseq.energy.counts import Counts, LayerCount
 from spikeseq.energy.registry import Call, register
 from spikeseq.energy.synops import count
 
-__all__ = ["Call", "Counts", "LayerCount", "count", "register"]
+__all__ = [
+    "Call",
+    "Comparison",
+    "Counts",
+    "LayerCount",
+    "Price",
+    "PriceTable",
+    "compare",
+    "count",
+    "price",
+    "read_table",
+    "register",
+]

@@ -16,13 +16,14 @@ class LayerCount:
       low_macs        products of a word with a small integer (an activation of few bits), ``low_bits`` their bits summed up
       int8_macs       8-bit products added up in 32 bits
     acs             additions of a weight row's word to an accumulator. Among them:
-      spike_acs       those that a spike causes; the rest is there without any spike
+      spike_acs       those that a unit's spike causes; the rest is there without any
     gated_adds      shifted values added where a bit of a gate's count is set
     neuron_updates  additions to a neuron's own state or output that are none of the above
     comparisons     with a threshold or a clip range
     spikes          unit spikes sent; a packet of k counts k
     weight_reads    words of weights, biases and thresholds read;  weight_words: how many there are
     state_reads, state_writes  words of inputs, states, accumulators and spike addresses;  state_words: how many there are
+    spike_weight_reads, spike_state_accesses  those among them that a unit's spike causes
     elements        sequence elements (for a layer behind the sequence: its rows)
     """
 
@@ -41,6 +42,8 @@ class LayerCount:
     weight_reads: float = 0.0
     state_reads: float = 0.0
     state_writes: float = 0.0
+    spike_weight_reads: float = 0.0
+    spike_state_accesses: float = 0.0
     elements: float = 0.0
     weight_words: float = 0.0
     state_words: float = 0.0
@@ -49,6 +52,14 @@ class LayerCount:
     def plus(self, other: LayerCount) -> LayerCount:
         """Add the counts of another batch."""
         return replace(self, **{f: getattr(self, f) + getattr(other, f) for f in SUMMED})
+
+    def without_spikes(self) -> LayerCount:
+        """What is left if no unit spikes; input spikes stay."""
+        reads = self.state_reads + self.state_writes - self.spike_state_accesses
+        return replace(
+            self, acs=self.acs - self.spike_acs, spike_acs=0.0, weight_reads=self.weight_reads - self.spike_weight_reads,
+            spike_weight_reads=0.0, state_reads=reads, state_writes=0.0, spike_state_accesses=0.0,
+        )  # fmt: skip
 
 
 SUMMED = tuple(f.name for f in fields(LayerCount) if f.name not in ("name", "weight_words", "state_words", "recurrent"))

@@ -92,7 +92,7 @@ def _product(call: Call, x: Tensor, fan_out: float, rows: float, module: Any) ->
     sent = float((k > 0).sum())
     return LayerCount(
         call.name, acs=adds, spike_acs=adds, weight_reads=events + rows * biases, state_reads=events + sent,
-        state_writes=events + rows * outputs, **sizes,
+        state_writes=events + rows * outputs, spike_weight_reads=events, spike_state_accesses=2 * events + sent, **sizes,
     )  # fmt: skip
 
 
@@ -117,7 +117,8 @@ def convolution(module: nn.Conv1d | nn.Conv2d, call: Call) -> list[LayerCount]:
     return [
         LayerCount(
             call.name, acs=adds, spike_acs=adds, weight_reads=events + rows * biases,
-            state_reads=events + float((k > 0).sum()), state_writes=events + rows * size, **sizes,
+            state_reads=events + float((k > 0).sum()), state_writes=events + rows * size, spike_weight_reads=events,
+            spike_state_accesses=2 * events + float((k > 0).sum()), **sizes,
         )
     ]  # fmt: skip
 

@@ -85,7 +85,9 @@ def spiking(name: str, kind: GridKind, seen: Seen) -> LayerCount:
     totals = times(parts[0], elements)
     for field, value in [*parts[1].items(), *_added(4 * hidden, heard, events).items()]:
         totals[field] = totals.get(field, 0.0) + value
-    totals["state_writes"] += float((sent > 0).sum())  # addresses of what is sent
+    written = float((sent > 0).sum())  # addresses of what is sent
+    totals["state_writes"] += written
+    totals["spike_state_accesses"] += written
     steps, width = kind.time_steps, seen.x.shape[-1]
     return LayerCount(
         name, **totals, spikes=float(sent.sum()), elements=elements, recurrent=True,
@@ -99,6 +101,7 @@ def _added(fan_out: int, spikes: float, events: float) -> dict[str, float]:
     return {
         "acs": fan_out * spikes, "spike_acs": fan_out * spikes, "weight_reads": fan_out * events,
         "state_reads": (fan_out + 1) * events, "state_writes": fan_out * events,
+        "spike_weight_reads": fan_out * events, "spike_state_accesses": (2 * fan_out + 1) * events,
     }  # fmt: skip
 
 
@@ -119,6 +122,7 @@ def _product(kind: GridKind, seen: Seen, hidden: int, elements: float) -> dict[s
             found |= {"int8_macs": found["macs"], "neuron_updates": 0.0, "comparisons": elements * width}
         return found
     added = _added(fan_out, float(spikes.sum()), float((spikes > 0).sum()))
+    added |= {field: 0.0 for field in added if field.startswith("spike_")}  # no unit of the network causes them
     found = {field: found.get(field, 0.0) + value for field, value in added.items()}
     if code == "delta":  # x minus what was sent; round; add what is sent now
         found |= {"neuron_updates": elements * 2 * width, "comparisons": elements * width}

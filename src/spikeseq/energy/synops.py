@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -24,12 +24,11 @@ def count(model: nn.Module, batches: Any) -> Counts:
     Raises ConversionError for a layer with weights and no rule, DataError when there is no batch or nothing in it.
     """
     layers = counted(model)
-    alone = isinstance(batches, Tensor | PackedSequence | Mapping)
     found: list[LayerCount] = []
     training = model.training
     model.eval()
     try:
-        for batch in [batches] if alone else batches:
+        for batch in several(batches):
             found.extend(_run(model, batch, layers))
     finally:
         model.train(training)
@@ -42,6 +41,14 @@ def count(model: nn.Module, batches: Any) -> Counts:
     if not elements:
         raise DataError("batches hold no sequence element: pass at least one row of length 1")
     return Counts(tuple(totals.values()), elements)
+
+
+def several(batches: Any) -> Iterable[Any]:
+    """One batch alone, or the batches themselves."""
+    one = isinstance(batches, Tensor | PackedSequence | Mapping)
+    if not one and not isinstance(batches, Iterable):
+        raise DataError(f"batches is {type(batches).__name__}: pass a tensor, or an iterable of batches")
+    return [batches] if one else batches
 
 
 def inputs_of(batch: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:

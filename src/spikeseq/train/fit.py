@@ -58,7 +58,7 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
     best = ModelCheckpoint(
         folder,
         "best",
-        monitor="valid_accuracy",
+        monitor="valid_score",
         mode="max",
         save_on_train_epoch_end=True,
         enable_version_counter=False,
@@ -79,10 +79,11 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
         raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
     seconds = time.time() - started
     load_weights(module, torch.load(best.best_model_path, weights_only=True)["state_dict"], best.best_model_path)
+    kept = max(module.history, key=lambda row: row["score"])
     metrics = {
         **evaluate(model, data, recipe.train.compile),
-        "valid_accuracy": max(row["valid_accuracy"] for row in module.history),
-        "best_epoch": max(module.history, key=lambda row: row["valid_accuracy"])["epoch"],
+        "valid_accuracy": kept["valid_accuracy"],
+        "best_epoch": kept["epoch"],
         "epochs": len(module.history),
         "train_seconds": seconds,
         "data_source": data.source,
@@ -162,7 +163,7 @@ def make_trainer(recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: 
     last = ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[Callback] = [best, last]
     if recipe.train.patience:
-        callbacks.append(EarlyStopping("valid_accuracy", mode="max", patience=recipe.train.patience))
+        callbacks.append(EarlyStopping("valid_score", mode="max", patience=recipe.train.patience))
     if recipe.train.weight_average:
         callbacks.append(EMAWeightAveraging(decay=recipe.train.weight_average))
     if progress:

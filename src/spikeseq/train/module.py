@@ -16,6 +16,7 @@ from spikeseq.nn import SequenceClassifier, observing
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.ops.fuse import compiling
+from spikeseq.train.budget import SpikeBudget
 from spikeseq.train.losses import distillation, packet_excess, spike_rate
 from spikeseq.train.recipe import TrainSettings
 
@@ -30,9 +31,11 @@ class ClassifierModule(L.LightningModule):
             raise ConfigError(
                 "train.progressive_time_steps is set, but the model's layer has no time steps; leave it out"
             )
-        if (settings.spike_penalty or settings.packet_penalty) and not isinstance(own, QuantizedKind):
+        wanted = settings.spike_penalty or settings.packet_penalty or settings.target_spike_rate
+        if wanted and not isinstance(own, QuantizedKind):
             raise ConfigError(
-                "train.spike_penalty or packet_penalty is set, but the model's layer has no spikes; leave it out"
+                "train.spike_penalty, packet_penalty or target_spike_rate is set, but the model's layer has no spikes; "
+                "leave it out"
             )
         self.model, self.settings, self.seed = model, settings, seed
         self.architecture = repr(model)  # before a schedule changes T
@@ -40,18 +43,22 @@ class ClassifierModule(L.LightningModule):
         self._own_time_steps = model.time_steps  # a progressive schedule changes the model's for a while
         self.history: list[dict[str, float]] = []
         self._counts = [0, 0]
+        self.budget = SpikeBudget(settings.target_spike_rate) if settings.target_spike_rate else None
         self._thresholds = 1.0  # factor that the gate schedule has applied so far
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the curve and the schedule's state with the weights."""
         checkpoint["spikeseq"] = {
             "history": self.history, "thresholds": self._thresholds, "architecture": self.architecture,
+            "budget": self.budget.state() if self.budget else {},
         }  # fmt: skip
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from a kept curve."""
         self.history = checkpoint["spikeseq"]["history"]
         self._thresholds = checkpoint["spikeseq"]["thresholds"]
+        if self.budget:
+            self.budget.load(checkpoint["spikeseq"]["budget"])
 
     def on_train_epoch_start(self) -> None:
         """Draw dropout and augmentation from seed and epoch, so that a resumed run repeats an unbroken one."""
@@ -72,6 +79,8 @@ class ClassifierModule(L.LightningModule):
             loss = (1 - s.distillation) * loss + s.distillation * distillation(logits, target, s.temperature)
         if s.spike_penalty:
             loss = loss + s.spike_penalty * spike_rate(seen)
+        if self.budget:
+            loss = loss + self.budget.term(spike_rate(seen))
         if s.packet_penalty:
             loss = loss + s.packet_penalty * packet_excess(seen)
         self._loss = [self._loss[0] + float(loss.detach()) * len(y), self._loss[1] + len(y)]
@@ -81,10 +90,14 @@ class ClassifierModule(L.LightningModule):
         """Validate at the model's own T, whatever the stage of a progressive schedule."""
         self._set_time_steps(None)
         self._counts = [0, 0]
+        if self.budget:
+            self.budget.start(self.model)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Count hits."""
+        """Count hits, and spikes where they are on a budget."""
         x, y = batch
+        if self.budget:
+            self.budget.measure(self.model, x)
         with compiling(self.settings.compile):
             hits = (self.model(x).argmax(-1) == y).sum()
         self._counts = [self._counts[0] + int(hits), self._counts[1] + len(y)]
@@ -97,7 +110,13 @@ class ClassifierModule(L.LightningModule):
             return
         loss = self._loss[0] / max(1, self._loss[1])
         self.log("train_loss", loss, prog_bar=True)
-        self.history.append({"epoch": self.current_epoch, "train_loss": loss, "valid_accuracy": accuracy})
+        row = {"epoch": self.current_epoch, "train_loss": loss, "valid_accuracy": accuracy}
+        score = accuracy
+        if self.budget:
+            row["spike_rate"] = self.budget.finish()
+            score = self.budget.score(accuracy, row["spike_rate"])
+        self.log("valid_score", score)
+        self.history.append({**row, "score": score})
 
     def configure_optimizers(self) -> Any:
         """AdamW, weight decay on matrices only; warm-up, then cosine to zero or constant."""

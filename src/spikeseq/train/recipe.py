@@ -63,6 +63,7 @@ class TrainSettings:
     temperature: softening of the teacher's and student's logits
     progressive_time_steps: T of equal shares of the epochs before the last share, which runs at the model's own T
     spike_penalty: weight of the mean |h| in the loss
+    target_spike_rate: unit spikes for each unit and time step to train to; the penalty follows; 0 for none
     packet_penalty: weight of mean(max(|spikes| - 1, 0)): teaches a grid to get by with unit spikes
     gate_schedule: sharpen the gates while training
     compile: compile steps: auto (by size), always, never
@@ -84,6 +85,7 @@ class TrainSettings:
     temperature: float = 2.0
     progressive_time_steps: list[int] = field(default_factory=list)
     spike_penalty: float = 0.0
+    target_spike_rate: float = 0.0
     packet_penalty: float = 0.0
     gate_schedule: GateSchedule = field(default_factory=GateSchedule)
     compile: Literal["auto", "always", "never"] = "auto"
@@ -127,6 +129,12 @@ class Recipe:
                 0 <= t.weight_average < 1,
                 "pass a decay such as 0.99, or 0 (none)",
             ),
+            (
+                "train.target_spike_rate",
+                t.target_spike_rate,
+                0 <= t.target_spike_rate <= 1,
+                "pass a rate up to 1, or 0 (none)",
+            ),
             ("train.gate_schedule.factor", gates.factor, 0 < gates.factor < float("inf"), "pass a number above 0"),
             ("train.gate_schedule.epochs", gates.epochs, gates.epochs >= 0, "pass 0 (none) or more"),
         ):
@@ -139,6 +147,10 @@ class Recipe:
                 raise ConfigError(f"train.progressive_time_steps: {error}") from error
         if not 0 <= self.train.distillation <= 1:
             raise ConfigError(f"train.distillation={self.train.distillation}: pass a share from 0 to 1")
+        if t.target_spike_rate and t.spike_penalty:
+            raise ConfigError(
+                "train.target_spike_rate and train.spike_penalty are both set: the first finds the second; leave one out"
+            )
         if self.train.distillation and not self.train.teacher:
             raise ConfigError("train.distillation is set, train.teacher is not: name the teacher's model file")
 

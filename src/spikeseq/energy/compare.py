@@ -1,0 +1,134 @@
+r"""A spiking network beside the networks it is to replace, all from one count.
+
+The same sizes run as float LSTM, hard LSTM and as matched quantised LSTM (gates and h of ceil(log2(T + 1)) bits, dense
+products); with E the energy of each for an element::
+
+    ratio        E(float LSTM) / E
+    cap          MACs of the float LSTM / MACs of the direct-encoded input: the gain if all else were free
+    break-even   spikes for each unit and time step at which E(spiking) reaches another network's E: the part of
+                 E(spiking) that spikes cause is proportional to their rate
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from spikeseq.energy.cost import Memory, PriceTable, price
+from spikeseq.energy.counts import Counts
+from spikeseq.energy.synops import count, several
+from spikeseq.errors import ConfigError
+from spikeseq.nn.kinds import QuantizedKind
+from spikeseq.nn.lstm import HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
+from spikeseq.nn.recurrent import Recurrent
+from spikeseq.nn.spiking import as_spiking
+
+FORMATS = ("fp32", "fp16", "int32", "int8")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Counts of a spiking network and of its dense counterparts, by label, on the same batches."""
+
+    counts: dict[str, Counts]
+    time_steps: int
+    spike_rate: float  # unit spikes for each unit and time step
+    cap: float | None  # None where the first layer multiplies nothing
+
+    def energy(self, format: str, memory: Memory = "none", table: PriceTable | None = None) -> dict[str, float]:
+        """PJ for each element, by label."""
+        return {label: price(c, format, memory, table).pj_per_element for label, c in self.counts.items()}
+
+    def break_even(
+        self, against: str, format: str, memory: Memory = "none", table: PriceTable | None = None
+    ) -> float | None:
+        """Spike rate at which the spiking network costs what ``against`` costs; None if it does without any spike."""
+        own = price(self.counts["spiking"], format, memory, table).pj_per_element
+        quiet = price(_silent(self.counts["spiking"]), format, memory, table).pj_per_element
+        other = price(self.counts[against], format, memory, table).pj_per_element
+        if not self.spike_rate or own <= quiet or other <= quiet:
+            return None
+        return self.spike_rate * (other - quiet) / (own - quiet)
+
+
+def compare(model: nn.Module, batches: Any) -> Comparison:
+    """Count a spiking (or quantised) model and its float, hard and quantised counterparts of the same sizes.
+
+    Raises ConfigError for a model without a quantised or spiking layer.
+    """
+    spiking = as_spiking(model)
+    layers = [m for m in spiking.modules() if isinstance(m, SpikingLSTM | StreamLSTM)]
+    if not layers:
+        raise ConfigError("the model has no spiking or quantised LSTM; convert it first (spikeseq convert)")
+    batches = list(several(batches))
+    steps = max(layer.kind.time_steps for layer in layers)
+    counts = {
+        "LSTM": count(_dense(spiking, nn.LSTM), batches),
+        "hard LSTM": count(_dense(spiking, HardLSTM), batches),
+        f"{steps}-level LSTM": count(_dense(spiking, QuantizedLSTM, time_steps=steps), batches),
+        "spiking": count(spiking, batches),
+    }
+    sent = [c for c in counts["spiking"].per_layer if c.spikes or c.spike_acs]
+    units = sum(c.elements * _units(spiking, c.name) for c in sent if c.recurrent)
+    rate = sum(c.spikes for c in sent) / (units * steps) if units else 0.0
+    first = sum(c.macs - c.elementwise for c in counts["spiking"].per_layer if c.recurrent)
+    total = sum(c.macs for c in counts["LSTM"].per_layer if c.recurrent)
+    return Comparison(counts, steps, rate, total / first if first else None)
+
+
+def _units(model: nn.Module, name: str) -> int:
+    """H of the layer that a count such as ``rnn.l0_reverse`` belongs to."""
+    module = model.get_submodule(name.rpartition(".")[0])
+    assert isinstance(module, Recurrent)
+    return module.hidden_size
+
+
+def _dense(model: nn.Module, layer_type: Any, **options: Any) -> nn.Module:
+    """A copy in which every spiking layer is a dense one of the same sizes (counts ask for sizes, not for weights)."""
+    clone = copy.deepcopy(model)
+
+    def made(layer: Recurrent) -> nn.Module:
+        weight = layer.get_parameter("weight_ih_l0")
+        dense: nn.Module = layer_type(
+            layer.input_size, layer.hidden_size, layer.num_layers, bias=layer.bias, batch_first=layer.batch_first,
+            bidirectional=layer.bidirectional, device=weight.device, dtype=weight.dtype, **options,
+        )  # fmt: skip
+        if isinstance(dense, Recurrent):
+            own = dense.state_dict()
+            dense.load_state_dict({k: v for k, v in layer.state_dict().items() if k in own})
+        return dense
+
+    if isinstance(clone, SpikingLSTM | StreamLSTM):
+        return made(clone)
+    for module in list(clone.modules()):
+        for name, child in list(module._modules.items()):
+            if isinstance(child, Recurrent) and isinstance(child.kind, QuantizedKind):
+                setattr(module, name, made(child))
+    return clone
+
+
+def _silent(counts: Counts) -> Counts:
+    """The counts without anything that a spike causes."""
+    return Counts(tuple(c.without_spikes() for c in counts.per_layer), counts.elements)
+
+
+def rows(
+    comparison: Comparison, formats: Sequence[str] = FORMATS, table: PriceTable | None = None
+) -> list[dict[str, Any]]:
+    """One plain row for each network: operations, and energy and ratio in every format, arithmetic and with memory."""
+    made: list[dict[str, Any]] = [
+        {"network": label, "macs": c.macs_per_element, "acs": c.acs_per_element}
+        for label, c in comparison.counts.items()
+    ]
+    for memory in ("none", "sram"):
+        for format in formats:
+            energy = comparison.energy(format, memory, table)
+            for row in made:
+                pj = energy[row["network"]]
+                row[f"{format}_{memory}_pj"] = pj
+                row[f"{format}_{memory}_ratio"] = energy["LSTM"] / pj
+    return made
