@@ -4,6 +4,7 @@ from spikeseq.energy import dense, recurrent  # noqa: F401  their rules register
 from spikeseq.energy.compare import Comparison, compare
 from spikeseq.energy.cost import Price, PriceTable, price, read_table
 from spikeseq.energy.counts import Counts, LayerCount
+from spikeseq.energy.neurobench import neurobench
 from spikeseq.energy.registry import Call, register
 from spikeseq.energy.synops import count
 
@@ -16,6 +17,7 @@ __all__ = [
     "PriceTable",
     "compare",
     "count",
+    "neurobench",
     "price",
     "read_table",
     "register",
