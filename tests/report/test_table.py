@@ -90,7 +90,7 @@ def test_page_has_a_table_per_data_set_and_dashes_for_what_is_missing(make, thre
     page = results_page([*three, make("har/lstm", test_accuracy=0.5, parameters=67_000, spike_rate=1 / 3)])
     assert page.index("## har") < page.index("## mnist_rows") < page.index("## Where the numbers come from")
     assert "| spiking_t2 | 2 | 90.00 ± 10.00 (n = 3) | - | - | - | - | - | - | - | - | - |" in page
-    assert "| lstm | 2 | 50.00 (n = 1) | - | - | - | - | 0.333 | - | - | 67,000 | - |" in page
+    assert "| lstm | 2 | 50.00 (n = 1) | - | - | - | - | 0.333 | - | - | - | - | - | 67,000 | - |" in page
     assert "E1: python 3.11, torch 2.13" in page
     assert "spikeseq train har/lstm" in page
     assert "No records yet" in results_page([])

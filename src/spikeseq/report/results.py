@@ -20,6 +20,9 @@ METRICS = (
     Column("spike_rate", "spike rate", digits=3),
     Column("macs_per_element", "MACs / element", digits=0),
     Column("acs_per_element", "ACs / element", digits=0),
+    Column("gain_fp32", "energy gain, fp32"),
+    Column("gain_int32", "energy gain, int32"),
+    Column("gain_int32_sram", "gain with memory, int32"),
     Column("parameters", "parameters", digits=0),
     Column("train_seconds", "training, s", digits=0),
 )
@@ -30,7 +33,8 @@ HEADER = """# Results
 
 Made by `make results-table` from the records in `results/`; do not edit it. A number is the mean over n seeds ± the
 sample standard deviation; "-" means not measured. Test accuracy is computed once, from the checkpoint that is best on
-the validation data. MACs and ACs are counted per sequence element.
+the validation data. MACs and ACs are counted per sequence element. An energy gain is that of a float LSTM of the same sizes
+over the network's own energy (docs/energy.md): arithmetic only, and with access to SRAM.
 """
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from spikeseq.data import SequenceData, Split
-from spikeseq.energy import count
+from spikeseq.energy import compare, count, price
+from spikeseq.energy.compare import FORMATS
+from spikeseq.energy.cost import Memory
 from spikeseq.nn import QuantizedLSTM, SequenceClassifier, SpikingLSTM, StreamLSTM, observing
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import CompileMode, compiling
@@ -15,6 +17,7 @@ from spikeseq.train.batches import eval_batches
 from spikeseq.train.losses import spike_rate
 
 COUNTED = 512  # test sequences whose operations are counted
+MEMORIES: tuple[tuple[Memory, str], ...] = (("none", ""), ("sram", "_sram"))
 
 
 @torch.no_grad()
@@ -30,20 +33,34 @@ def accuracy(model: torch.nn.Module, split: Split, compile: CompileMode = "auto"
     return hits / rows, rate / rows
 
 
+def operations(model: torch.nn.Module, x: torch.Tensor) -> dict[str, float]:
+    """Counted operations, energy in every format, and the gain over a float LSTM of the same sizes (1 for that one)."""
+    against = compare(model, x) if any(isinstance(m, SpikingLSTM | StreamLSTM) for m in model.modules()) else None
+    counts = against.counts["spiking"] if against else count(model, x)
+    found = {"macs_per_element": counts.macs_per_element, "acs_per_element": counts.acs_per_element}
+    for memory, suffix in MEMORIES:
+        for form in FORMATS:
+            pj = price(counts, form, memory).pj_per_element
+            found[f"energy_{form}{suffix}_pj"] = pj
+            if against:
+                found[f"gain_{form}{suffix}"] = against.energy(form, memory)["LSTM"] / pj
+    return found
+
+
 def evaluate(model: SequenceClassifier, data: SequenceData, compile: CompileMode = "auto") -> dict[str, Any]:
     """Metrics of a trained model on the test split.
 
     ``test_accuracy`` of a quantised model is that of its spiking network (grid with packets); that of the training graph
-    and that of strict unit spikes stand beside it as ``quantized_accuracy`` and ``unit_spike_accuracy``. Operations are
-    counted on the first COUNTED sequences.
+    and that of strict unit spikes stand beside it as ``quantized_accuracy`` and ``unit_spike_accuracy``. Operations and
+    energy are those of the first COUNTED sequences.
     """
     spiking = as_spiking(model) if isinstance(model.rnn, QuantizedLSTM) else model
     hit, rate = accuracy(spiking, data.test, compile)
-    counts = count(spiking, [data.test.x[:COUNTED]])
     metrics = {
-        "test_accuracy": hit, "parameters": sum(p.numel() for p in model.parameters()),
-        "macs_per_element": counts.macs_per_element, "acs_per_element": counts.acs_per_element,
-    }  # fmt: skip
+        "test_accuracy": hit,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        **operations(spiking, data.test.x[:COUNTED]),
+    }
     if isinstance(spiking.rnn, SpikingLSTM | StreamLSTM):
         metrics["spike_rate"] = rate
     if isinstance(model.rnn, QuantizedLSTM):
