@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spikeseq import __version__, data
-from spikeseq.cli import commands, demo
+from spikeseq.cli import commands, data_of, demo
 from spikeseq.nn import HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.checkpoint import load_model
 from spikeseq.report.record import read_record
@@ -131,7 +131,7 @@ def test_sweep(spikeseq, trained):
 
 
 def test_calibration_takes_training_data(digits):
-    assert torch.equal(torch.cat(commands.calibration_rows(digits)), digits.train.x[: commands.CALIBRATION_ROWS])
+    assert torch.equal(torch.cat(data_of.calibration_rows(digits)), digits.train.x[: data_of.CALIBRATION_ROWS])
 
 
 @pytest.mark.usefixtures("few_digits")

@@ -103,11 +103,11 @@ def test_two_spiking_layers_and_a_readout(time_steps, lengths):
         first = spikes_by_hand(plain(rnn, 0), direct, time_steps)
         second = spikes_by_hand(plain(rnn, 1), first, time_steps)
         elements += length
-        # W x once for each element, then added to T membranes; a spike goes along 4 H recurrent synapses, but those
+        # W x once for each element, then added to T membranes (above: the bias); a spike goes along 4 H recurrent synapses, but those
         # of the last element go nowhere in its own layer
         macs += length * 4 * H * I
         acs[0] += length * 4 * H * time_steps + 4 * H * total(first[:-1])
-        acs[1] += 4 * H * total(first) + 4 * H * total(second[:-1])
+        acs[1] += length * 4 * H * time_steps + 4 * H * total(first) + 4 * H * total(second[:-1])
         spikes[0] += total(first)
         spikes[1] += total(second)
         readout += O * sum(abs(sum(second[-1][t][j] for t in range(time_steps))) for j in range(H))

@@ -10,18 +10,18 @@ from typing import Any, Literal
 import torch
 from rich.console import Console
 
-from spikeseq import data as data_sets
+from spikeseq.cli.data_of import calibration_rows, data_of
 from spikeseq.conversion import ConvertConfig
 from spikeseq.conversion import convert as run_convert
 from spikeseq.data import SequenceData
-from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.errors import ConfigError
 from spikeseq.nn.checkpoint import ModelSettings, load_model, save_model
 from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.report.record import new_record, write_record
 from spikeseq.train.evaluate import accuracy
 from spikeseq.train.evaluate import evaluate as run_evaluate
-from spikeseq.train.fit import CALIBRATION_ROWS, fit
-from spikeseq.train.recipe import make_recipe, read_recipe
+from spikeseq.train.fit import fit
+from spikeseq.train.recipe import read_recipe
 
 console = Console(soft_wrap=True, markup=False)
 
@@ -68,6 +68,8 @@ def convert(
     shift: Literal["optimal", "none"] = "optimal",
     max_packet: int | None = None,
     stage: Literal["hard", "quantized", "spiking"] = "spiking",
+    input_encoding: Literal["direct", "int8", "delta"] = "direct",
+    input_levels: int | None = None,
     sweep: bool = False,
     record: str | None = None,
 ) -> None:
@@ -83,15 +85,20 @@ def convert(
         shift: optimal or none
         max_packet: most spikes of a unit in a time step; 1 for strict unit spikes
         stage: how far to go: hard, quantized or spiking
+        input_encoding: first layer: direct (full precision), int8 (8-bit) or delta (changes as spikes)
+        input_levels: steps from 0 to the largest value of a feature; 127 for int8, 16 for delta if left out
         sweep: instead, convert at T = 1, 2, 4, 8, 16 with and without shift, as grid, unit spikes, IF and LIF streams
         record: write the sweep's record to this folder, as <name>_post_hoc/seed<seed>.json
     """
     model, _, notes = load_model(checkpoint)
-    data = _data_of(notes, checkpoint)
+    data = data_of(notes, checkpoint)
     if sweep:
         _sweep(model, data, notes, record)
         return
-    config = ConvertConfig(time_steps, scheme, neuron, leak, shift, max_packet, stage)
+    config = ConvertConfig(
+        time_steps, scheme, neuron, leak, shift, max_packet, stage,
+        input_encoding=input_encoding, input_levels=input_levels,
+    )  # fmt: skip
     result = run_convert(model, config, calibration_rows(data))
     console.print(str(result.report), highlight=False, markup=False)
     before, after = accuracy(model, data.test)[0], accuracy(result.model, data.test)[0]
@@ -116,7 +123,7 @@ def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test",
             f"record={record!r} with split={split!r}: results hold test figures; leave out one of the two"
         )
     model, _, notes = load_model(checkpoint)
-    data = _data_of(notes, checkpoint)
+    data = data_of(notes, checkpoint)
     chosen = dataclasses.replace(data, test=getattr(data, split))
     started = time.time()
     metrics = run_evaluate(model, chosen)
@@ -133,17 +140,14 @@ def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test",
         write_record(made, Path(record) / f"{recipe['name']}/evaluate_seed{recipe['seed']}.json")
 
 
-def calibration_rows(data: SequenceData) -> tuple[torch.Tensor, ...]:
-    """Training inputs for a conversion, in batches."""
-    return data.train.x[:CALIBRATION_ROWS].split(256)
-
-
 def converted_settings(source: ModelSettings, config: ConvertConfig) -> ModelSettings:
     """Settings of the model that ``config`` makes of one with settings ``source``."""
     cells = {"hard": "hard_lstm", "quantized": "quantized_lstm", "spiking": "spiking_lstm"}
     options: dict[str, Any] = (
         {} if config.stage == "hard" else {"time_steps": config.time_steps, "shift": config.level_shift}
     )
+    if config.stage != "hard" and config.input_encoding != "direct":
+        options |= {"input_encoding": config.input_encoding, "input_levels": config.input_levels}
     cell = cells[config.stage]
     if config.stage == "spiking" and config.scheme == "streams":
         cell = "stream_lstm"
@@ -188,16 +192,3 @@ def _sweep(model: SequenceClassifier, data: SequenceData, notes: dict[str, Any],
             metrics={"post_hoc": rows}, seconds=time.time() - started, threads=torch.get_num_threads(),
         )  # fmt: skip
         write_record(made, Path(record) / f"{name}/seed{recipe['seed']}.json")
-
-
-def _data_of(notes: dict[str, Any], checkpoint: str) -> SequenceData:
-    """The data set that a model file was trained on."""
-    if "recipe" not in notes:
-        raise CheckpointError(
-            f"checkpoint {checkpoint!r} does not say what data it was trained on; train it by a recipe"
-        )
-    try:
-        recipe = make_recipe(notes["recipe"])
-    except ConfigError as error:
-        raise CheckpointError(f"checkpoint {checkpoint!r} holds a recipe of another version: {error}") from error
-    return data_sets.load(recipe.data.name, **recipe.data.options)

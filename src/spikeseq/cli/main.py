@@ -13,9 +13,10 @@ from rich.console import Console
 from spikeseq import __version__
 from spikeseq.cli.commands import convert, evaluate, train
 from spikeseq.cli.demo import demo
+from spikeseq.cli.energy import energy
 from spikeseq.errors import SpikeseqError
 
-COMMANDS = {f.__name__: f for f in (train, convert, evaluate, demo)}
+COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, demo)}
 
 
 def parser() -> ArgumentParser:

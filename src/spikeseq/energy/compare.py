@@ -27,6 +27,7 @@ from spikeseq.nn.lstm import HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 
+MEMORIES: tuple[Memory, ...] = ("none", "sram")
 FORMATS = ("fp32", "fp16", "int32", "int8")
 
 
@@ -124,7 +125,7 @@ def rows(
         {"network": label, "macs": c.macs_per_element, "acs": c.acs_per_element}
         for label, c in comparison.counts.items()
     ]
-    for memory in ("none", "sram"):
+    for memory in MEMORIES:
         for format in formats:
             energy = comparison.energy(format, memory, table)
             for row in made:

@@ -8,9 +8,9 @@ Per sequence element, H units, I inputs::
     Conv       MACs (output values) (I / groups) K, borders included;  of spikes: ACs sum |k| (connections of that input)
     Embedding  nothing but the row that is read;  attention: projections, q k, a v;  norms: 1 (batch) or 3 MACs a value
 
-Functions (sigmoid, tanh, softmax) are not counted, in favour of the float networks. Accumulators of a dense product stay in
-registers and each weight is read once for each element (once for each sample in a convolution); a spike reads one row
-of weights and reads and writes every accumulator it reaches.
+Functions (sigmoid, tanh, softmax) are not counted, in favour of the float networks. Memory is counted as by Lemaire et al.
+(2022, arXiv:2210.13107): a dense product reads each input and weight once for each element (a convolution once for each MAC)
+and keeps its sums in registers; a spike reads its row of weights, and reads and writes every accumulator it reaches.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def convolution(module: nn.Conv1d | nn.Conv2d, call: Call) -> list[LayerCount]:
     k = spike_counts(x, call.time_steps)
     if k is None:
         macs = float(output.numel()) * words / module.out_channels
-        sizes |= {"weight_reads": rows * (words + biases), "state_reads": float(x.numel()), "state_writes": rows * size}
+        biased = rows * size if biases else 0.0
+        sizes |= {"weight_reads": macs + biased, "state_reads": macs, "state_writes": rows * size}
         return [LayerCount(call.name, macs=macs, **sizes)]
     adds, events = _connections(module, k), _connections(module, (k > 0).to(k.dtype))
     return [

@@ -5,7 +5,8 @@ Per sequence element, H units, I inputs, T time steps, b = ceil(log2(T + 1)) bit
     float, hard    dense: MACs as nn.LSTM and nn.GRU (dense.py)
     quantised      the same MACs; those with h and the gates (after the first layer: with the input) are b-bit
     spiking        W x of the first layer, once:  direct 4 H I MACs;  int8 4 H I 8-bit MACs;  spikes or delta: ACs 4 H sum |k|
-                   4 H T ACs: adding W x to the membranes;  4 H ACs for each spike that comes from below or from h[n-1]
+                   4 H T ACs: adding W x + b, or b in a layer above, to the membranes
+                   4 H ACs for each spike that comes from below or from h[n-1]
     each node (n, t), per unit:    gated adds     comparisons     neuron updates
       grid                         3 (log2 T + 1) 3 T + 5         3 (c, r, E)
       grid, a replica that coasts  0              1               2 (r, E)
@@ -110,20 +111,24 @@ def _product(kind: GridKind, seen: Seen, hidden: int, elements: float) -> dict[s
     width, fan_out = seen.x.shape[-1], 4 * hidden
     if not seen.part.startswith("l0"):
         k = seen.x.abs()
-        return _added(fan_out, float(k.sum()), float((k > 0).sum()))
-    # adding W x and its bias to each membrane
+        found = _added(fan_out, float(k.sum()), float((k > 0).sum()))
+        for field in ("acs", "weight_reads"):
+            found[field] += elements * fan_out * kind.time_steps  # the bias, at each time step
+        return found
     found = {"acs": elements * fan_out * kind.time_steps, "weight_reads": elements * fan_out}
+    found["state_reads"] = elements * fan_out * kind.time_steps  # W x + b, at each time step
     code = kind.encoding.code
     spikes = _changes(seen) if code == "delta" else spike_counts(seen.x) if code == "direct" else None
     if spikes is None:
-        found |= {"macs": elements * fan_out * width, "state_reads": elements * width}
+        found |= {"macs": elements * fan_out * width, "state_writes": elements * fan_out}
+        found["state_reads"] += elements * width
         found["weight_reads"] += elements * fan_out * width
         if code == "int8":
-            found |= {"int8_macs": found["macs"], "neuron_updates": 0.0, "comparisons": elements * width}
+            found |= {"int8_macs": found["macs"], "comparisons": elements * width}
         return found
     added = _added(fan_out, float(spikes.sum()), float((spikes > 0).sum()))
     added |= {field: 0.0 for field in added if field.startswith("spike_")}  # no unit of the network causes them
-    found = {field: found.get(field, 0.0) + value for field, value in added.items()}
+    found |= {field: found.get(field, 0.0) + value for field, value in added.items()}
     if code == "delta":  # x minus what was sent; round; add what is sent now
         found |= {"neuron_updates": elements * 2 * width, "comparisons": elements * width}
     return found
@@ -144,7 +149,7 @@ def _nodes(kind: GridKind, hidden: int) -> dict[str, float]:
     if isinstance(kind, StreamKind):
         leaky = 3 if kind.leak < 1 else 0
         one = {"gated_adds": 3, "comparisons": 9, "neuron_updates": 6, "macs": leaky, "elementwise": leaky}
-        one |= {"weight_reads": 4 + leaky, "state_reads": 4 + 3 + 2, "state_writes": 3 + 2}
+        one |= {"weight_reads": 4 + leaky, "state_reads": 4 + 3 + 2, "state_writes": 4 + 3 + 2}
         return {field: float(value * steps * hidden) for field, value in one.items()}
     silent = sum(coasts(t) for t in range(1, steps + 1))
     speaking = steps - silent
@@ -153,7 +158,7 @@ def _nodes(kind: GridKind, hidden: int) -> dict[str, float]:
         "comparisons": speaking * (3 * steps + 5) + silent,
         "neuron_updates": speaking * 3 + silent * 2,
         "weight_reads": speaking * 4,
-        "state_reads": steps * (4 + 4 + 1) + speaking,  # W x, membranes, E; c
+        "state_reads": steps * (4 + 1) + speaking,  # membranes, E; c
         "state_writes": steps * (4 + 1) + speaking,
     }
     return {field: float(value * hidden) for field, value in per_unit.items()}

@@ -8,8 +8,7 @@ import torch
 
 from spikeseq.data import SequenceData, Split
 from spikeseq.energy import compare, count, price
-from spikeseq.energy.compare import FORMATS
-from spikeseq.energy.cost import Memory
+from spikeseq.energy.compare import FORMATS, MEMORIES
 from spikeseq.nn import QuantizedLSTM, SequenceClassifier, SpikingLSTM, StreamLSTM, observing
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import CompileMode, compiling
@@ -17,7 +16,6 @@ from spikeseq.train.batches import eval_batches
 from spikeseq.train.losses import spike_rate
 
 COUNTED = 512  # test sequences whose operations are counted
-MEMORIES: tuple[tuple[Memory, str], ...] = (("none", ""), ("sram", "_sram"))
 
 
 @torch.no_grad()
@@ -38,7 +36,7 @@ def operations(model: torch.nn.Module, x: torch.Tensor) -> dict[str, float]:
     against = compare(model, x) if any(isinstance(m, SpikingLSTM | StreamLSTM) for m in model.modules()) else None
     counts = against.counts["spiking"] if against else count(model, x)
     found = {"macs_per_element": counts.macs_per_element, "acs_per_element": counts.acs_per_element}
-    for memory, suffix in MEMORIES:
+    for memory, suffix in zip(MEMORIES, ("", "_sram"), strict=True):
         for form in FORMATS:
             pj = price(counts, form, memory).pj_per_element
             found[f"energy_{form}{suffix}_pj"] = pj

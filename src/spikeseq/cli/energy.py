@@ -1,0 +1,129 @@
+"""``spikeseq energy``: what a spiking network costs beside the LSTM that it replaces."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from spikeseq.cli.data_of import calibration_rows, data_of
+from spikeseq.conversion import ConvertConfig, convert
+from spikeseq.energy import Comparison, PriceTable, compare, price, read_table
+from spikeseq.energy.compare import FORMATS, MEMORIES, rows
+from spikeseq.energy.cost import Memory
+from spikeseq.errors import ConfigError
+from spikeseq.nn.checkpoint import load_model
+from spikeseq.nn.kinds import QuantizedKind
+from spikeseq.nn.recurrent import Recurrent
+from spikeseq.report.energy_plots import stacked_energy
+from spikeseq.report.figure import save_png
+from spikeseq.report.record import new_record, write_record
+from spikeseq.report.table import Column, rich_table
+
+console = Console(soft_wrap=True, markup=False)
+OPERATIONS = [Column("network"), Column("macs", "MACs", digits=0), Column("acs", "ACs", digits=0)]
+
+
+def energy(
+    checkpoint: str,
+    sequences: int = 512,
+    time_steps: int = 2,
+    table: str | None = None,
+    out: str | None = None,
+    record: str | None = None,
+) -> None:
+    """Price a network and its float, hard and quantised counterparts, arithmetic only and with memory.
+
+    Args:
+        checkpoint: model file (runs/X/model.pt); a float or hard LSTM is converted first, without training
+        sequences: how many test sequences to count on
+        time_steps: T of that conversion; a trained model keeps its own
+        table: YAML file with other prices (docs/energy.md)
+        out: folder for energy.png and energy.json
+        record: write the record to this folder as well, as <name>_energy/seed<seed>.json
+    """
+    if sequences < 1:
+        raise ConfigError(f"sequences={sequences}: count at least one sequence")
+    prices = read_table(table) if table else None
+    model, _, notes = load_model(checkpoint)
+    data = data_of(notes, checkpoint)
+    started = time.time()
+    network: nn.Module = model
+    if not any(isinstance(m, Recurrent) and isinstance(m.kind, QuantizedKind) for m in model.modules()):
+        console.print(f"converted without training, T = {time_steps}: train it for what its spikes really cost")
+        network = convert(model, ConvertConfig(time_steps), calibration_rows(data)).model
+    found = compare(network, data.test.x[:sequences])
+    show(found, prices)
+    metrics = summary(found, prices)
+    recipe = notes["recipe"]
+    made = new_record(
+        "evaluate", f"{recipe['name']}_energy", config={**recipe, "energy": {"sequences": sequences, "table": table}},
+        seed=recipe["seed"], metrics=metrics, seconds=time.time() - started, threads=torch.get_num_threads(),
+    )  # fmt: skip
+    if out:
+        save_png(plot(found, prices), Path(out) / "energy.png")
+        write_record(made, Path(out) / "energy.json")
+        console.print(f"written: {out}/energy.png, {out}/energy.json")
+    if record:
+        write_record(made, Path(record) / f"{recipe['name']}_energy/seed{recipe['seed']}.json")
+
+
+def show(found: Comparison, prices: PriceTable | None) -> None:
+    """Print the tables: operations, energy and gain in each format; then cap and break-even rates."""
+    lines = rows(found, table=prices)
+    wide = Console(width=max(110, console.width))
+    for memory, title in (("none", "arithmetic only"), ("sram", "with memory (SRAM)")):
+        columns = list(OPERATIONS)
+        for form in FORMATS:
+            columns += [Column(f"{form}_{memory}_pj", f"{form} pJ", digits=0), Column(f"{form}_{memory}_ratio", "gain")]
+        wide.print(rich_table(lines, columns, title=f"energy for each sequence element, {title}"))
+    cap = "none: the first layer multiplies nothing in full width" if found.cap is None else f"{found.cap:.1f} x"
+    console.print(f"cap set by the first layer (MACs of the LSTM / MACs left): {cap}")
+    console.print(f"T = {found.time_steps}; spikes for each unit and time step: {found.spike_rate:.3f}")
+    against = list(found.counts)[:-1]
+    for form in FORMATS:
+        for memory in MEMORIES:
+            rates = (found.break_even(label, form, memory, prices) for label in against)
+            texts = (
+                f"{label} {'-' if rate is None else f'{rate:.3f}'}" for label, rate in zip(against, rates, strict=True)
+            )
+            name = form if memory == "none" else f"{form} with memory"
+            console.print(f"break-even spike rate, {name}: {', '.join(texts)}")
+
+
+def summary(found: Comparison, prices: PriceTable | None) -> dict[str, Any]:
+    """Plain values for a record."""
+    metrics: dict[str, Any] = {"spike_rate": found.spike_rate, "networks": rows(found, table=prices)}
+    own = found.counts["spiking"]
+    metrics |= {"macs_per_element": own.macs_per_element, "acs_per_element": own.acs_per_element}
+    if found.cap is not None:
+        metrics["cap"] = found.cap
+    for memory, suffix in zip(MEMORIES, ("", "_sram"), strict=True):
+        for form in FORMATS:
+            pj = found.energy(form, memory, prices)
+            metrics[f"gain_{form}{suffix}"] = pj["LSTM"] / pj["spiking"]
+            rate = found.break_even("LSTM", form, memory, prices)
+            if rate is not None:
+                metrics[f"break_even_{form}{suffix}"] = rate
+    metrics["counts"] = {label: counts.to_dict() for label, counts in found.counts.items()}
+    return metrics
+
+
+def plot(found: Comparison, prices: PriceTable | None) -> Any:
+    """One bar for each network, stacked by layer, in three panels."""
+    panels: dict[str, Any] = {}
+    bars: tuple[tuple[str, Memory], ...] = (("fp32", "none"), ("int32", "none"), ("int32", "sram"))
+    for form, memory in bars:
+        title = f"{form}, {'arithmetic only' if memory == 'none' else 'with memory'}"
+        panels[title] = {
+            label: {
+                layer.name or "layer": {part: getattr(layer, part) for part in ("macs", "acs", "other", "memory")}
+                for layer in price(counts, form, memory, prices).per_layer
+            }
+            for label, counts in found.counts.items()
+        }
+    return stacked_energy(panels)
