@@ -2,8 +2,8 @@
 
 from importlib.metadata import version
 
-from spikeseq import conversion, nn
+from spikeseq import conversion, energy, nn
 from spikeseq.conversion import Conversion, ConvertConfig, convert
 
 __version__ = version("spikeseq")
-__all__ = ["Conversion", "ConvertConfig", "conversion", "convert", "nn"]
+__all__ = ["Conversion", "ConvertConfig", "conversion", "convert", "energy", "nn"]

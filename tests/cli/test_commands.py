@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spikeseq import __version__, data
-from spikeseq.cli import commands, data_of, demo
+from spikeseq.cli import data_of, demo
 from spikeseq.nn import HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.checkpoint import load_model
 from spikeseq.report.record import read_record

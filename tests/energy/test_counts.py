@@ -103,8 +103,8 @@ def test_two_spiking_layers_and_a_readout(time_steps, lengths):
         first = spikes_by_hand(plain(rnn, 0), direct, time_steps)
         second = spikes_by_hand(plain(rnn, 1), first, time_steps)
         elements += length
-        # W x once for each element, then added to T membranes (above: the bias); a spike goes along 4 H recurrent synapses, but those
-        # of the last element go nowhere in its own layer
+        # W x once for each element, then added to T membranes (above: the bias); a spike goes along 4 H recurrent
+        # synapses, but those of the last element go nowhere in its own layer
         macs += length * 4 * H * I
         acs[0] += length * 4 * H * time_steps + 4 * H * total(first[:-1])
         acs[1] += length * 4 * H * time_steps + 4 * H * total(first) + 4 * H * total(second[:-1])
@@ -263,7 +263,7 @@ def test_unknown_layers_with_weights_are_an_error():
 
 
 def test_no_batches():
-    with pytest.raises(DataError, match="batches is empty, .* pass at least one"):
+    with pytest.raises(DataError, match=r"batches is empty, .* pass at least one"):
         count(nn.LSTM(I, H), [])
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from executor import Layer, Machine
 
 import spikeseq.nn as snn
-from executor import Layer, Machine
 from spikeseq.energy import count
 from spikeseq.nn import observing
 

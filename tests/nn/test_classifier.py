@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from spikeseq import nn as snn
-from spikeseq.errors import ConfigError
+from spikeseq.energy import assert_accumulate_only
+from spikeseq.errors import ConfigError, ShapeError
 from spikeseq.nn.classifier import CELLS
 
 
@@ -23,6 +24,36 @@ def test_logits_are_the_readout_of_the_pooled_output(cell, pooling, both):
     torch.testing.assert_close(logits, pooled @ model.readout.weight.t() + model.readout.bias)
     logits.sum().backward()
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_padding_changes_nothing(cell, pooling):
+    torch.manual_seed(0)
+    model = snn.SequenceClassifier(3, 8, 5, cell, num_layers=2, bidirectional=True, pooling=pooling).eval()
+    x = torch.randn(3, 6, 3)
+    lengths = [6, 2, 4]
+    dirty = x.clone()
+    for row, n in enumerate(lengths):
+        dirty[row, n:] = 1e6
+    for padded in (x, dirty):
+        found = model(padded, lengths)
+        alone = torch.cat([model(x[row : row + 1, :n]) for row, n in enumerate(lengths)])
+        torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model(x, [6, 6, 6]), model(x), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ShapeError, match="lengths holds 7"):
+        model(x, [7, 1, 1])
+
+
+@pytest.mark.parametrize("cell", ["spiking_lstm", "stream_lstm"])
+def test_the_readout_of_spikes_accumulates(cell):
+    """Whatever the pooling; only the first layer multiplies."""
+    for pooling in ("last", "mean"):
+        model = snn.SequenceClassifier(3, 8, 5, cell, pooling=pooling)
+        x = torch.randn(2, 8, 3)  # a mean over 8 elements is a shift
+        assert_accumulate_only(model, x, allow=["input layer"])
+        trained, tested = model.train()(x), model.eval()(x)
+        torch.testing.assert_close(trained, tested)
 
 
 @pytest.mark.parametrize("cell", ["spiking_lstm", "stream_lstm"])

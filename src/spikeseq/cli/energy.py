@@ -12,19 +12,21 @@ from torch import nn
 
 from spikeseq.cli.data_of import calibration_rows, data_of
 from spikeseq.conversion import ConvertConfig, convert
-from spikeseq.energy import Comparison, PriceTable, compare, price, read_table
+from spikeseq.energy import Comparison, PriceTable, audit, compare, price, read_table
 from spikeseq.energy.compare import FORMATS, MEMORIES, rows
 from spikeseq.energy.cost import Memory
 from spikeseq.errors import ConfigError
 from spikeseq.nn.checkpoint import load_model
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.recurrent import Recurrent
+from spikeseq.nn.spiking import as_spiking
 from spikeseq.report.energy_plots import stacked_energy
 from spikeseq.report.figure import save_png
 from spikeseq.report.record import new_record, write_record
 from spikeseq.report.table import Column, rich_table
 
 console = Console(soft_wrap=True, markup=False)
+AUDITED = 4  # test sequences of the audit
 OPERATIONS = [Column("network"), Column("macs", "MACs", digits=0), Column("acs", "ACs", digits=0)]
 
 
@@ -52,13 +54,15 @@ def energy(
     model, _, notes = load_model(checkpoint)
     data = data_of(notes, checkpoint)
     started = time.time()
-    network: nn.Module = model
+    network: nn.Module = as_spiking(model)
     if not any(isinstance(m, Recurrent) and isinstance(m.kind, QuantizedKind) for m in model.modules()):
         console.print(f"converted without training, T = {time_steps}: train it for what its spikes really cost")
         network = convert(model, ConvertConfig(time_steps), calibration_rows(data)).model
     found = compare(network, data.test.x[:sequences])
     show(found, prices)
-    metrics = summary(found, prices)
+    proof = audit(network, data.test.x[:AUDITED], allow=["input layer"])
+    console.print(f"audit, first layer allowed to multiply: {proof}")
+    metrics = {**summary(found, prices), "accumulate_only": proof.ok}
     recipe = notes["recipe"]
     made = new_record(
         "evaluate", f"{recipe['name']}_energy", config={**recipe, "energy": {"sequences": sequences, "table": table}},

@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
+from spikeseq.shapes import check_lengths
 
 CELLS: dict[str, Any] = {
     "torch_lstm": nn.LSTM,
@@ -73,16 +75,33 @@ class SequenceClassifier(nn.Module):
         """T of the recurrent layer as it is now; 1 for layers without time steps."""
         return self.rnn.kind.time_steps if isinstance(self.rnn, Recurrent) else 1
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``x [B, L, I]`` -> logits ``[B, classes]``."""
-        output, _ = self.rnn(x)
-        return self.classify(output)
+    def forward(self, x: Tensor, lengths: Tensor | list[int] | None = None) -> Tensor:
+        """``x [B, L, I]``, true lengths ``[B]`` or None (all L) -> logits ``[B, classes]``; padding changes nothing."""
+        if lengths is None:
+            return self.classify(self.rnn(x)[0])
+        lengths = check_lengths(lengths, x.shape[0], x.shape[1])
+        if isinstance(self.rnn, Recurrent):
+            return self.classify(self.rnn(x, lengths=lengths)[0], lengths)
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        return self.classify(pad_packed_sequence(self.rnn(packed)[0], True, total_length=x.shape[1])[0], lengths)
 
-    def classify(self, output: Tensor) -> Tensor:
-        """Outputs of the recurrent layers ``[B, L, H]`` -> logits ``[B, classes]``."""
-        pooled = output[:, -1] if self.pooling == "last" else output.mean(1)
-        logits: Tensor = self.readout(self.dropout(pooled))
+    def classify(self, output: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Outputs of the recurrent layers ``[B, L, H]``, 0 at padding -> logits ``[B, classes]``."""
+        logits: Tensor
+        if self.pooling == "last":
+            last = output[:, -1] if lengths is None else output[torch.arange(len(output)), lengths - 1]
+            logits = self.readout(self.dropout(last))
+        elif self._transmits_spikes and not self.training and lengths is None:
+            # the same sum, element by element: the readout sees spikes, not their average, and only accumulates
+            logits = self.readout(output).mean(1)
+        else:
+            pooled = output.mean(1) if lengths is None else output.sum(1) / lengths[:, None].to(output)
+            logits = self.readout(self.dropout(pooled))
         return logits
+
+    @property
+    def _transmits_spikes(self) -> bool:
+        return isinstance(self.rnn, SpikingLSTM | StreamLSTM)
 
     @torch.no_grad()
     def run(self, x: Tensor, order: Literal["serial", "layer", "wavefront"] = "wavefront") -> Tensor:

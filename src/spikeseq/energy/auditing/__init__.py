@@ -1,0 +1,1 @@
+"""How :mod:`spikeseq.energy.audit` watches a model: operations (trace), what reaches what (reach), the rules (ops, table)."""
