@@ -8,7 +8,7 @@ ifeq ($(SPIKESEQ_DATA),)
 unexport SPIKESEQ_DATA
 endif
 
-.PHONY: demo test check bench results results-table clean
+.PHONY: demo test check bench results results-table frontier clean
 
 demo: $(STAMP)
 	$(BIN)/spikeseq demo --out runs/demo
@@ -49,3 +49,8 @@ $(STAMP): pyproject.toml constraints.txt
 
 clean:
 	rm -rf $(VENV) .venv-peers build dist
+
+# accuracy against energy, from the records of recipes/frontier.sh
+frontier: $(STAMP)
+	$(BIN)/python -m spikeseq.report.frontier results/mnist_frontier docs/frontier_int32.png
+	$(BIN)/python -m spikeseq.report.frontier results/mnist_frontier docs/frontier_fp32.png --format fp32

@@ -32,7 +32,9 @@ def accuracy(model: torch.nn.Module, split: Split, compile: CompileMode = "auto"
 
 
 def operations(model: torch.nn.Module, x: torch.Tensor) -> dict[str, float]:
-    """Counted operations, energy in every format, and the gain over a float LSTM of the same sizes (1 for that one)."""
+    """Counted operations and energy in every format; for a spiking network also that of its matched quantised LSTM
+    (``matched_``) and the gain over a float LSTM of the same sizes.
+    """
     against = compare(model, x) if any(isinstance(m, SpikingLSTM | StreamLSTM) for m in model.modules()) else None
     counts = against.counts["spiking"] if against else count(model, x)
     found = {"macs_per_element": counts.macs_per_element, "acs_per_element": counts.acs_per_element}
@@ -41,7 +43,9 @@ def operations(model: torch.nn.Module, x: torch.Tensor) -> dict[str, float]:
             pj = price(counts, form, memory).pj_per_element
             found[f"energy_{form}{suffix}_pj"] = pj
             if against:
-                found[f"gain_{form}{suffix}"] = against.energy(form, memory)["LSTM"] / pj
+                others = against.energy(form, memory)
+                found[f"gain_{form}{suffix}"] = others["LSTM"] / pj
+                found[f"matched_{form}{suffix}_pj"] = others[f"{against.time_steps}-level LSTM"]
     return found
 
 
