@@ -96,7 +96,34 @@ def test_mean_over_the_sequence_is_found():
     (mean,) = audit(model, data(B, 7, I), allow=["input layer"]).findings[:1]
     assert (mean.kind, mean.operation) == ("element-wise product", "mean")
     assert mean.why == "mean over 7 elements: product with 1/7"
-    assert mean.source.startswith("pooled = ")
+    assert mean.source.startswith("logits = ")
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_encoded_inputs(bidirectional):
+    """Rounding the input is the converter's work; its 8-bit numbers meet weights in the first layer only."""
+    for code, most in (("int8", 127), ("delta", 16)):
+        model = odd(snn.SpikingLSTM(I, H, 2, time_steps=2, input_encoding=code, bidirectional=bidirectional))
+        with torch.no_grad():
+            for name, p in model.named_parameters():
+                if "input_step" in name:
+                    p.uniform_(3 / most, 4 / most)
+        found = kinds(audit(model, data()))
+        assert found == ({"input layer"} if code == "int8" else set())
+    wide = torch.nn.Sequential(Rounded(1000.0), torch.nn.Linear(I, H))
+    assert kinds(audit(wide, data())) == {"element-wise product", "matrix product"}  # more than 8 bits: no converter
+    assert kinds(audit(torch.nn.Sequential(Rounded(20.0), torch.nn.Linear(I, H)), data())) == {"input layer"}
+
+
+class Rounded(torch.nn.Module):
+    """A converter of so many steps for each unit, and a scale that is no power of two."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, x):
+        return torch.floor(x * self.steps * 0.9)
 
 
 @pytest.mark.parametrize("time_steps", [1, 2, 4])

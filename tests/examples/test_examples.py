@@ -29,7 +29,7 @@ def printed(tmp_path_factory):
 
 
 def test_every_example_is_tested():
-    tested = {"convert_own_lstm.py", "register_a_layer.py", "stream_with_state.py"}
+    tested = {"audit_and_price.py", "convert_own_lstm.py", "register_a_layer.py", "stream_with_state.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -40,6 +40,15 @@ def test_convert_own_lstm(printed):
     after = float(re.search(r"spiking LSTM: +(0\.\d{4})", text).group(1))
     assert before > 0.9
     assert before - 0.1 < after <= before + 0.01
+
+
+def test_audit_and_price(printed):
+    text = printed("audit_and_price.py")
+    gains = {code: float(gain) for code, gain in re.findall(r"(\w+) +input: .* int32 (\d+\.\d)", text)}
+    assert gains["direct"] < min(gains["int8"], gains["delta"])
+    assert gains["direct"] > 4
+    assert "not accumulate-only: 3 findings" in text
+    assert re.search(r"audit_and_price.py:\d+: return self.readout\(self.lstm\(x\)\[0\]\)", text)
 
 
 def test_register_a_layer(printed):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from spikeseq.energy.auditing.operands import common_scale, has_dyadic_scale, is_small_dyadic, magnitudes
+from spikeseq.energy.auditing.operands import LARGEST, common_scale, has_dyadic_scale, is_small_dyadic, magnitudes
 from spikeseq.energy.auditing.values import Value
 from spikeseq.energy.auditing.where import source_line
 
@@ -94,6 +94,11 @@ class TracedCall:
         value = self.trace.of(x)
         return value is not None and value.raw
 
+    def is_coded(self, x: Any) -> bool:
+        """Whether ``x`` is the batch, or what a converter of at most 8 bits makes of it."""
+        value = self.trace.of(x)
+        return value is not None and (value.raw or value.coded)
+
     def is_length(self, x: Any) -> bool:
         """Whether ``x`` are integers that follow from integers of the batch alone."""
         value = self.trace.of(x)
@@ -104,8 +109,8 @@ class TracedCall:
         value = self.trace.of(x)
         return (value is None or value.whole) and bool(((x == torch.as_tensor(0)) | (x == torch.as_tensor(1))).all())
 
-    def has_levels(self, slot: str, x: Tensor, fixed: bool = False) -> bool:
-        """Whether ``x`` is ``k s``, ``|k| <= 31``, one s at every call of this line; ``fixed``: s = 2^e, ``|k| <= 16``.
+    def has_levels(self, slot: str, x: Tensor, fixed: bool = False, largest: int = LARGEST) -> bool:
+        """Whether ``x`` is ``k s``, ``|k| <= largest``, one s at every call of this line; ``fixed``: s = 2^e, ``|k| <= 16``.
 
         One number alone shows no scale: then it must be dyadic.
         """
@@ -117,7 +122,7 @@ class TracedCall:
         key = (self.module, self.place[0], self.operation, slot)
         before = self.trace.levels.get(key)
         seen = now if before is None else torch.unique(torch.cat([before, now]))
-        if common_scale(seen, precision=x.dtype) is None:
+        if common_scale(seen, largest, x.dtype) is None:
             return False
         self.trace.levels[key] = seen
         return True

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 LARGEST = 31  # |k| of a packet: 2T - 1 at T = 16
+EIGHT_BITS = 127  # |k| of what a converter makes of the input
 SHIFT_ADDS = 16  # |k| of a constant or a gate: T levels
 _DENSE = 128  # distinct magnitudes above which no common scale is looked for; rounding may split 31 levels
 

@@ -42,6 +42,9 @@ class Call(Protocol):
     def is_raw(self, x: Any) -> bool:
         """Whether ``x`` is the batch itself, or moved, masked or cast."""
 
+    def is_coded(self, x: Any) -> bool:
+        """Whether ``x`` is the batch, or what a converter of at most 8 bits makes of it."""
+
     def is_length(self, x: Any) -> bool:
         """Whether ``x`` are integers that follow from integers of the batch alone."""
 

@@ -137,7 +137,7 @@ def matrix(first: str, second: str) -> Rule:
             (slot, data), weight = ((first, a), b) if call.varies(a) else ((second, b), a)
             # a scale of the data folds into the weights; a scale of ternary weights would fold into nothing
             if not call.has_levels(slot, data) and not call.has_levels("weight", weight, fixed=True):
-                return Verdict(kind=INPUT if call.is_raw(data) else MATRIX, why=describe(data))
+                return Verdict(kind=INPUT if call.is_coded(data) else MATRIX, why=describe(data))
         return hidden or OK
 
     return rule

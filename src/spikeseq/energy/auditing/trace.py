@@ -15,10 +15,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikeseq.energy.auditing.call import TracedCall, memory_of, tensors_in
+from spikeseq.energy.auditing.operands import EIGHT_BITS, LARGEST
 from spikeseq.energy.auditing.ops import MOVE, NO_RULE, Verdict
 from spikeseq.energy.auditing.table import RANDOM, RULES
 from spikeseq.energy.auditing.values import Edge, Found, Value
 from spikeseq.energy.auditing.where import source_line
+
+ENCODING = ("add", "sub", "rsub", "mul")  # of a coded value with another, such as sign(x) floor(|x|)
 
 
 class Trace(TorchDispatchMode):
@@ -39,7 +42,7 @@ class Trace(TorchDispatchMode):
         """Declare the raw input."""
         for x in batch:
             whole = not (x.is_floating_point() or x.is_complex())
-            self._add(Value(raw=True, whole=whole), [x])
+            self._add(Value(raw=True, line=True, whole=whole), [x])
 
     def of(self, x: Any) -> Value | None:
         """The value in a tensor's memory, None for a constant."""
@@ -93,7 +96,8 @@ class Trace(TorchDispatchMode):
         stepped = edge is Edge.STEP or (edge is Edge.THROUGH and any(s.stepped for s in call.sources))
         results = [*tensors_in(out)]
         if stepped and (opened or any(s.soft for s in call.sources)):
-            few = all(call.has_levels("result", x) for x in results)
+            most = EIGHT_BITS if all(s.line or s.coded for s in call.sources) else LARGEST
+            few = all(call.has_levels("result", x, largest=most) for x in results)
             opened = opened and not (few and verdict.edge is Edge.STEP)
             edge, stepped = (Edge.STEP, False) if few else (Edge.THROUGH, True)
         sources = [(s, edge) for s in call.sources]
@@ -101,6 +105,10 @@ class Trace(TorchDispatchMode):
         rest = [old for x in call.written if not covers(x) and (old := self.of(x))]
         raw = verdict.moves and all(s.raw or s.whole for s in (*call.sources, *rest))
         integers = verdict.moves or not any(x.is_floating_point() or x.is_complex() for x in results)
+        held_in = (*call.sources, *rest)
+        line = bool(held_in) and edge is Edge.THROUGH and all(s.line for s in held_in)
+        coded = bool(held_in) and all(s.coded or (s.line and edge is Edge.STEP) for s in held_in)
+        coded = coded and (edge in (Edge.THROUGH, Edge.STEP) or call.name in ENCODING)
         found = None
         if verdict.kind is not None and (opened or not verdict.tentative):
             found = Found(verdict.kind, call.module, call.place[0], call.operation, verdict.why, call.place[1])
@@ -109,6 +117,8 @@ class Trace(TorchDispatchMode):
             found,
             tentative=opened,
             raw=raw and any(s.raw for s in call.sources),
+            line=line,
+            coded=coded,
             whole=integers and bool(call.sources) and all(s.whole for s in (*call.sources, *rest)),
             soft=opened or any(s.soft for s in rest) or (edge is Edge.THROUGH and any(s.soft for s in call.sources)),
             stepped=stepped or any(s.stepped for s in rest),

@@ -41,6 +41,8 @@ class Value:
     found: Found | None = None
     tentative: bool = False  # whether ``found`` is dropped where the value ends in a few levels
     raw: bool = False  # the batch itself, or moved, masked or cast
+    line: bool = False  # the batch, scaled by constants, shifted or clipped: what a converter rounds
+    coded: bool = False  # such a line rounded to at most 8 bits, and what is made of it with constants
     whole: bool = False  # integers of the batch (lengths, tokens) and what integers follow from them
     soft: bool = False  # a tentative finding is still open
     stepped: bool = False  # went through floor and the like, with more levels than hardware would compare with
