@@ -111,6 +111,31 @@ def test_convert_a_converted_model(spikeseq, trained):
 
 
 @pytest.mark.usefixtures("few_digits")
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (("--stage", "quantized", "--input_encoding", "int8"), ()),
+        (("--stage", "quantized", "--input_encoding", "delta", "--input_levels", "9"), ()),
+        (("--stage", "quantized", "--shift", "none"), ()),
+        (("--stage", "hard"), ("--scheme", "streams", "--neuron", "lif", "--leak", "0.75")),
+    ],
+)
+def test_the_file_holds_what_the_layer_is(spikeseq, trained, first, then):
+    """Shift and input code of a quantised layer outlive another conversion; a leak is no IF neuron when it is loaded."""
+    spikeseq("convert", trained / "model.pt", "--out", "a.pt", *first)
+    ran = spikeseq("convert", "a.pt", "--out", "b.pt", *then)
+    assert (ran.code, ran.err) == (0, "")
+    a, b = load_model("a.pt")[0].rnn.kind, load_model("b.pt")[0].rnn.kind
+    if then:
+        assert b.leak == 0.75
+    else:
+        assert (b.shift, b.encoding) == (a.shift, a.encoding)
+        assert a.shift == 0 or a.encoding.code != "direct"
+    said = re.search(r"([\d.]+) after conversion", ran.out)
+    assert said is not None
+    assert f"test_accuracy: {said[1]}" in spikeseq("evaluate", "b.pt").out
+
+
 def test_sweep(spikeseq, trained):
     ran = spikeseq("convert", trained / "model.pt", "--sweep", "--record", "results")
     assert (ran.code, ran.err) == (0, "")

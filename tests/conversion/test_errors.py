@@ -129,6 +129,18 @@ def test_a_quantised_layer_of_another_t():
     assert spikeseq.convert(model, ConvertConfig(4), [X]).model
 
 
+def test_a_quantised_layer_of_another_input():
+    """The input's code is trained in: no other one is put on it, nor silently left out."""
+    model = Net(spikeseq.nn.QuantizedLSTM(3, 4, batch_first=True, input_encoding="int8"))
+    for options in ({"input_encoding": "delta"}, {"input_encoding": "int8", "input_levels": 16}):
+        words = ("'body.rnn'", "input_encoding='int8' (127 levels)", "convert the float or hard model instead")
+        fails(ConversionError, *words, model=model, config=ConvertConfig(**options))
+    for config in (ConvertConfig(), ConvertConfig(input_encoding="int8")):
+        assert spikeseq.convert(model, config, [X]).model.body["rnn"].kind.encoding.code == "int8"
+    plain = Net(spikeseq.nn.QuantizedLSTM(3, 4, batch_first=True))
+    fails(ConversionError, "input_encoding='direct'", model=plain, config=ConvertConfig(input_encoding="int8"))
+
+
 def test_an_error_leaves_the_model_as_it_was():
     model = lstm_net().train()
     fails(ShapeError, "features", model=model, calibration=[torch.randn(4, 6, 5)])

@@ -47,10 +47,12 @@ class Machine:
 class Layer:
     """One layer: weights by row of 4 H, ranges, state over t."""
 
-    def __init__(self, machine, weight_ih, weight_hh, bias, threshold, clip, time_steps, code="direct", step=None):
+    def __init__(
+        self, machine, weight_ih, weight_hh, bias, threshold, clip, time_steps, code="direct", step=None, packet=None
+    ):  # fmt: skip
         self.m, self.w, self.u, self.b = machine, weight_ih, weight_hh, bias
         self.threshold, self.clip, self.steps, self.code, self.step = threshold, clip, time_steps, code, step
-        self.hidden = len(clip)
+        self.hidden, self.packet = len(clip), packet
         self.c = [[0.0] * self.hidden for _ in range(time_steps)]
         self.spikes = [[0] * self.hidden for _ in range(time_steps)]  # of the element before
         self.drive = [0.0] * (4 * self.hidden)  # W x without bias, running sum of a delta-coded input
@@ -126,6 +128,8 @@ class Layer:
                     y[j] = self.gates(j, t, membrane)
                 total = m.read(emitted, j)
                 r = m.add(self.rounded(t * y[j]), -total, "neuron_updates")
+                if self.packet is not None:
+                    r = m.clip(r, -self.packet, self.packet)
                 m.write(emitted, j, m.add(total, r, "neuron_updates"))
                 if r:
                     m.did["state_writes"] += 1  # its address

@@ -105,3 +105,22 @@ def test_several_batches_and_pairs():
     whole = compare(model, X)
     parts = compare(model, ((part, None) for part in X.split(1, dim=1)))  # a generator is used once only
     assert parts.counts == whole.counts
+
+
+def test_a_layer_that_stays_silent_lowers_the_rate():
+    model = busy(snn.SpikingLSTM(I, H, 2))
+    with torch.no_grad():
+        model.bias_ih_l0.view(4, H)[3] = -1e6
+    found = compare(model, X)
+    first, second = found.counts["spiking"].per_layer
+    assert (first.spikes, second.spikes > 0) == (0, True)
+    assert found.spike_rate == pytest.approx(second.spikes / (2 * L * B * H * 2))
+
+
+def test_a_model_that_hands_on_lengths():
+    class Padded(Net):
+        def forward(self, x, lengths=None):
+            return self.readout(self.rnn(x, lengths=lengths)[0][-1])
+
+    found = compare(Padded(busy(snn.SpikingLSTM(I, H))), {"x": X, "lengths": [6, 4, 1]})
+    assert {c.elements for c in found.counts.values()} == {11}

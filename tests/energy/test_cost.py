@@ -105,6 +105,8 @@ def test_a_table_of_ones_own(tmp_path):
         ("formats: {int8: {add: cheap, multiply: 1, word_bits: 8, product_bits: 8}}", "positive numbers"),
         ("sram: [[8192, 4]]", "two sizes or more"),
         ("sram: [[8192, 4], [4096, 8]]", "rising order"),
+        ("sram: [[8192, 4], [8192, 8]]", "rising order"),
+        ("sram: [[8192, 8], [32768, 4]]", "a larger one no cheaper"),
         ("sram: 3", "not iterable"),
         ("int8_mac: much", "could not convert"),
     ],

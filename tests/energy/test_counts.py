@@ -1,8 +1,10 @@
 """Operation counts, to the last operation, against a spiking network written out here neuron by neuron."""
 
+import copy
 import dataclasses
 import json
 import math
+import warnings
 
 import pytest
 import torch
@@ -160,6 +162,87 @@ def test_fused_layers(fused, gates, layers, both, first):
     assert counts.acs_per_element == 0
     own = count({nn.LSTM: snn.LSTM, nn.GRU: snn.GRU}[fused](I, H, layers, bidirectional=both, batch_first=first), [x])
     assert own == counts
+
+
+@pytest.mark.parametrize("kind", [snn.SpikingLSTM, snn.StreamLSTM])
+def test_spikes_of_a_given_state_are_added(kind):
+    """A sequence in two parts costs what it costs in one: the second part hears the last spikes of the first."""
+    layer, x = dyadic(kind(I, H, time_steps=4)), data()
+    state = layer(x[:4])[1]
+    assert (state.h != 0).any()
+    first, rest, whole = count(layer, x[:4]), count(layer, {"x": x[4:], "state": state}), count(layer, x)
+    assert first.per_layer[0].plus(rest.per_layer[0]) == whole.per_layer[0]
+
+
+def test_layers_without_bias():
+    """No bias is read or added: 4 H reads less, and in a layer above 4 H T adds."""
+    x = data()
+    for own, torch_own in ((snn.LSTM, nn.LSTM), (snn.GRU, nn.GRU)):
+        assert count(own(I, H, 2, bias=False), x.float()) == count(torch_own(I, H, 2, bias=False), x.float())
+    plain, biased = dyadic(snn.SpikingLSTM(I, H, 2, bias=False)), snn.SpikingLSTM(I, H, 2).double()
+    with torch.no_grad():
+        for name, p in biased.named_parameters():
+            p.copy_(plain.state_dict().get(name, torch.zeros_like(p)))
+    for number, (a, b) in enumerate(zip(count(plain, x).per_layer, count(biased, x).per_layer, strict=True)):
+        assert a.spikes == b.spikes > 0
+        assert b.acs - a.acs == (0, L * B * 4 * H * 2)[number]
+        assert b.weight_reads - a.weight_reads == L * B * 4 * H * (1, 2)[number]
+        assert b.weight_words - a.weight_words == 4 * H
+
+
+def test_projected_lstm():
+    """h of size P: 4 H (I + P) + 3 H products and its own projection, P H; layers above take P inputs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, on CPU
+        one, two = count(nn.LSTM(I, H, 2, proj_size=3), [torch.zeros(L, B, I)]).per_layer
+    assert one.macs == L * B * (4 * H * (I + 3) + 3 * H + 3 * H)
+    assert two.macs == L * B * (4 * H * (3 + 3) + 3 * H + 3 * H)
+    assert two.state_writes == L * B * (3 + H)
+
+
+def test_each_module_keeps_its_mode():
+    model = nn.Sequential(nn.Linear(I, H), nn.BatchNorm1d(H)).train()
+    model[1].eval()
+    count(model, [torch.zeros(B, I)])
+    assert [m.training for m in model.modules()] == [True, True, False]
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("code", ["int8", "delta"])
+def test_encoded_inputs(code, both):
+    """int8: 4 H I products of 8 bits; delta: 4 H adds for each step of change, in the order of each direction."""
+    layer, lengths, x = dyadic(snn.SpikingLSTM(I, H, input_encoding=code, bidirectional=both)), [6, 4, 1], data()
+    with torch.no_grad():
+        for name, p in layer.named_parameters():
+            if "input_step" in name:
+                p.fill_(0.5)
+    quiet = copy.deepcopy(layer)
+    with torch.no_grad():
+        for name, p in quiet.named_parameters():
+            if "bias_ih" in name:
+                p.view(4, H)[3] = -1e6  # the output gate stays shut: what is left comes from the input
+    found = count(quiet, {"x": x, "lengths": lengths})
+    elements = sum(lengths)
+    for part, counted in enumerate(found.per_layer):
+        rows = [x[:n, row].flip(0) if part else x[:n, row] for row, n in enumerate(lengths)]
+        sent = [[[int(rounded(v / 0.5)) for v in element] for element in row.tolist()] for row in rows]
+        changes = sum(
+            abs(k - b)
+            for row in sent
+            for e, before in zip(row, [[0] * I, *row], strict=False)
+            for k, b in zip(e, before, strict=True)
+        )
+        assert counted.spikes == 0
+        constant = elements * 4 * H * 2
+        if code == "int8":
+            assert (counted.macs, counted.int8_macs, counted.acs) == (
+                elements * 4 * H * I,
+                elements * 4 * H * I,
+                constant,
+            )
+        else:
+            assert (counted.macs, counted.acs) == (0, constant + 4 * H * changes)
+            assert counted.spike_acs == 0
 
 
 def test_lstm_and_gru_of_one_unit():

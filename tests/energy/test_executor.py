@@ -35,16 +35,17 @@ def machine_layers(layer, machines):
         made.append(
             Layer(
                 machine, p["weight_ih"], p["weight_hh"], bias, p["threshold"], p["clip"], layer.kind.time_steps, code,
-                p.get("input_step"),
+                p.get("input_step"), layer.kind.max_packet,
             )
         )  # fmt: skip
     return made
 
 
+@pytest.mark.parametrize("packet", [None, 1])
 @pytest.mark.parametrize("code", ["direct", "delta"])
 @pytest.mark.parametrize("time_steps", [1, 2, 4, 8])
-def test_every_operation_of_two_layers(time_steps, code):
-    layer = dyadic(snn.SpikingLSTM(I, H, 2, time_steps=time_steps, input_encoding=code))
+def test_every_operation_of_two_layers(time_steps, code, packet):
+    layer = dyadic(snn.SpikingLSTM(I, H, 2, time_steps=time_steps, input_encoding=code, max_packet=packet))
     x = torch.randint(-8, 9, (L, 1, I), generator=torch.Generator().manual_seed(1)).double() / 4
     machines = Machine(), Machine()
     first, second = machine_layers(layer, machines)
@@ -57,7 +58,7 @@ def test_every_operation_of_two_layers(time_steps, code):
     for spikes, s in zip(sent, seen, strict=True):  # the machine computes what the layer computes
         assert torch.equal(torch.tensor(spikes).double(), s.output[:, :, 0])
         assert s.output.abs().sum() > 0
-    assert max(s.output.abs().max() for s in seen) > 1 or time_steps == 1  # packets occur
+    assert max(s.output.abs().max() for s in seen) > 1 or time_steps == 1 or packet  # packets occur
     for counted, machine in zip(count(layer, x).per_layer, machines, strict=True):
         for field in FIELDS:
             assert getattr(counted, field) == machine.did[field], (counted.name, field)

@@ -124,6 +124,17 @@ def test_spiking_lstm_by_hand(packets):
     assert json.loads(json.dumps(found)) == found
 
 
+def test_a_delta_coded_input_accumulates():
+    """As energy.count has it: no product is left, changes are spikes."""
+    rnn, x = snn.SpikingLSTM(I, H, input_encoding="delta", batch_first=True), torch.rand(B, L, I)
+    with torch.no_grad():
+        rnn.bias_ih_l0.view(4, H)[3] = -1e6  # nothing but the input
+    k = (x / rnn.input_step_l0 + 0.5).floor().double()
+    changes = float(k[:, 0].sum() + k.diff(dim=1).abs().sum())
+    found = neurobench(rnn, x)["SynapticOperations"]
+    assert (found["Effective_MACs"], found["Effective_ACs"]) == (0, pytest.approx(4 * H * changes / B))
+
+
 def test_padding_is_left_out():
     rnn = snn.SpikingLSTM(I, H, batch_first=True)
     x = torch.randn(2, L, I)

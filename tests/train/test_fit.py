@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.errors import CheckpointError, ConfigError, ConversionError
 from spikeseq.nn import SequenceClassifier
 from spikeseq.nn.checkpoint import ModelSettings, load_model, save_model
 from spikeseq.report.record import read_record
@@ -249,3 +249,16 @@ def test_evaluation_mode_after_training(tiny, stub_data, tmp_path):
     assert isinstance(model, SequenceClassifier)
     x = torch.rand(3, 8, 8)
     assert torch.equal(model(x), model(x))
+
+
+def test_a_start_with_another_input_code_is_refused(tiny, stub_data):
+    """Parameters of the same names would be loaded as they are, with steps that belong to the other code."""
+    stub_data()
+    model = {"model.cell": "quantized_lstm", "train.epochs": 1}
+    source = fit(tiny({**model, "model.options": {"input_encoding": "int8"}}), "source", progress=False).folder
+    start = {**model, "train.start_from": str(source / "model.pt")}
+    with pytest.raises(
+        ConversionError, match=r"trained with input_encoding='int8' \(127 levels\), the config says 'delta'"
+    ):
+        fit(tiny({**start, "model.options": {"input_encoding": "delta"}}), "other", progress=False)
+    assert fit(tiny({**start, "model.options": {"input_encoding": "int8"}}), "same", progress=False).record.metrics

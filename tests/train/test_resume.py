@@ -205,3 +205,14 @@ def test_a_checkpoint_that_has_trained_longer(tiny, stub_data):
     stub_data()
     fit(tiny(), "run", progress=False)
     refused(tiny, ConfigError, r"run/last.ckpt has trained 2 epochs, the recipe asks for 1", **{"train.epochs": 1})
+
+
+def test_a_checkpoint_with_or_without_a_spike_budget(tiny, stub_data):
+    stub_data()
+    quantized, budget = {"model.cell": "quantized_lstm"}, {"train.target_spike_rate": 0.2}
+    fit(tiny({**quantized, "train.epochs": 1}), "free", progress=False)
+    with pytest.raises(ConfigError, match=r"trained without train\.target_spike_rate.*train anew"):
+        fit(tiny({**quantized, **budget}), "free", resume=True, progress=False)
+    fit(tiny({**quantized, **budget, "train.epochs": 1}), "held", progress=False)
+    with pytest.raises(ConfigError, match=r"trained with train\.target_spike_rate.*train anew"):
+        fit(tiny(quantized), "held", resume=True, progress=False)

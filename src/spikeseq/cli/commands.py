@@ -16,7 +16,9 @@ from spikeseq.conversion import convert as run_convert
 from spikeseq.data import SequenceData
 from spikeseq.errors import ConfigError
 from spikeseq.nn.checkpoint import ModelSettings, load_model, save_model
-from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.nn.classifier import CELLS, SequenceClassifier
+from spikeseq.nn.kinds import GridKind, QuantizedKind, StreamKind
+from spikeseq.nn.recurrent import Recurrent
 from spikeseq.report.record import new_record, write_record
 from spikeseq.train.evaluate import accuracy
 from spikeseq.train.evaluate import evaluate as run_evaluate
@@ -105,7 +107,7 @@ def convert(
     console.print(f"test accuracy: {before:.4f} before, {after:.4f} after conversion at T = {time_steps}")
     if out:
         assert isinstance(result.model, SequenceClassifier)
-        settings = converted_settings(ModelSettings(**notes["recipe"]["model"]), config)
+        settings = converted_settings(ModelSettings(**notes["recipe"]["model"]), result.model)
         save_model(out, result.model, settings, (data.input_size, data.num_classes), notes)
         console.print(f"written: {out}")
 
@@ -140,19 +142,19 @@ def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test",
         write_record(made, Path(record) / f"{recipe['name']}/evaluate_seed{recipe['seed']}.json")
 
 
-def converted_settings(source: ModelSettings, config: ConvertConfig) -> ModelSettings:
-    """Settings of the model that ``config`` makes of one with settings ``source``."""
-    cells = {"hard": "hard_lstm", "quantized": "quantized_lstm", "spiking": "spiking_lstm"}
-    options: dict[str, Any] = (
-        {} if config.stage == "hard" else {"time_steps": config.time_steps, "shift": config.level_shift}
-    )
-    if config.stage != "hard" and config.input_encoding != "direct":
-        options |= {"input_encoding": config.input_encoding, "input_levels": config.input_levels}
-    cell = cells[config.stage]
-    if config.stage == "spiking" and config.scheme == "streams":
-        cell = "stream_lstm"
-    elif config.stage == "spiking":
-        options["max_packet"] = config.max_packet
+def converted_settings(source: ModelSettings, model: SequenceClassifier) -> ModelSettings:
+    """Settings of ``model``, converted from one with settings ``source``: what its layer really is, not what was asked."""
+    layer = model.rnn
+    assert isinstance(layer, Recurrent)
+    options: dict[str, Any] = {} if layer.bias else {"bias": False}
+    kind = layer.kind
+    if isinstance(kind, QuantizedKind):
+        options |= {"time_steps": kind.time_steps, "shift": kind.shift, **kind.encoding.options()}
+    if isinstance(kind, StreamKind):
+        options["leak"] = kind.leak
+    elif isinstance(kind, GridKind):
+        options["max_packet"] = kind.max_packet
+    cell = next(name for name, layer_type in CELLS.items() if type(layer) is layer_type)
     return dataclasses.replace(source, cell=cell, options=options)
 
 

@@ -56,8 +56,8 @@ def energy(
     started = time.time()
     network: nn.Module = as_spiking(model)
     if not any(isinstance(m, Recurrent) and isinstance(m.kind, QuantizedKind) for m in model.modules()):
-        console.print(f"converted without training, T = {time_steps}: train it for what its spikes really cost")
         network = convert(model, ConvertConfig(time_steps), calibration_rows(data)).model
+        console.print(f"converted without training, T = {time_steps}: train it for what its spikes really cost")
     found = compare(network, data.test.x[:sequences])
     show(found, prices)
     proof = audit(network, data.test.x[:AUDITED], allow=["input layer"])

@@ -118,9 +118,10 @@ def input_range(calls: list[Call], batch_first: bool) -> Tensor:
         x: Any = args[0] if args else kwargs.get("input", kwargs.get("x"))
         lengths = args[2] if len(args) > 2 else kwargs.get("lengths")
         rows: Tensor = x.data if isinstance(x, PackedSequence) else x
-        if lengths is not None and rows.dim() == 3:
-            time_first = rows.transpose(0, 1) if batch_first else rows
-            valid = torch.arange(time_first.shape[0])[:, None] < torch.as_tensor(lengths)
+        if lengths is not None:
+            one = rows.dim() == 2
+            time_first = rows.unsqueeze(1) if one else rows.transpose(0, 1) if batch_first else rows
+            valid = torch.arange(time_first.shape[0])[:, None] < torch.as_tensor(lengths).cpu()
             rows = time_first[valid.to(rows.device)]
         largest.append(rows.abs().reshape(-1, rows.shape[-1]).amax(0))
     return torch.stack(largest).amax(0)

@@ -85,7 +85,7 @@ def convert_hard_lstm(layer: HardLSTM, context: Context) -> tuple[nn.Module, Lay
 
 @register(QuantizedLSTM)
 def convert_quantized_lstm(layer: QuantizedLSTM, context: Context) -> tuple[nn.Module, LayerReport]:
-    """T levels -> spikes, without any change of value. Raises ConversionError when T differs."""
+    """T levels -> spikes, without any change of value. Raises ConversionError when T or the input's code differs."""
     if layer.kind.time_steps != context.config.time_steps:
         raise ConversionError(
             f"module {context.name or 'model'!r} was trained for time_steps={layer.kind.time_steps}, "
@@ -95,6 +95,16 @@ def convert_quantized_lstm(layer: QuantizedLSTM, context: Context) -> tuple[nn.M
         raise ConversionError(
             f"module {context.name or 'model'!r} is quantised already: stage='hard' would undo its training; "
             "convert the float or hard model instead"
+        )
+    assert isinstance(layer.kind, QuantizedKind)
+    own, config = layer.kind.encoding, context.config
+    if config.input_encoding != "direct" and (config.input_encoding, config.input_levels or own.levels) != (
+        own.code, own.levels,
+    ):  # fmt: skip
+        raise ConversionError(
+            f"module {context.name or 'model'!r} was trained with input_encoding={own.code!r} ({own.levels} levels), the "
+            f"config says {config.input_encoding!r} ({config.input_levels or 'as many'}); convert the float or hard model "
+            "instead"
         )
     return _convert(layer, context, "QuantizedLSTM", None)
 
@@ -138,10 +148,12 @@ def _fit_input(layer: Recurrent, calls: list[Call]) -> None:
     if not steps or not calls:
         return
     largest = input_range(calls, layer.batch_first)
+    if not bool(largest.any()):  # data without a value says nothing about the range
+        return
     assert isinstance(layer.kind, QuantizedKind)
     with torch.no_grad():
         for step in steps:
-            step.copy_(torch.where(largest > 0, largest, largest.max().clamp(min=1e-6)) / layer.kind.encoding.levels)
+            step.copy_(torch.where(largest > 0, largest, largest.max()) / layer.kind.encoding.levels)
 
 
 def _fits(config: ConvertConfig) -> bool:
@@ -183,9 +195,7 @@ def _spiking(source: Recurrent, config: ConvertConfig) -> Recurrent:
     # a quantised layer keeps the shift that it was trained with
     own = source.kind if isinstance(source.kind, QuantizedKind) else None
     shift = own.shift if own else config.level_shift
-    encoding = (
-        {"input_encoding": own.encoding.code, "input_levels": own.encoding.levels} if own else _input_options(config)
-    )
+    encoding = own.encoding.options() if own else _input_options(config)
     layer: Recurrent
     if config.scheme == "grid":
         layer = _like(

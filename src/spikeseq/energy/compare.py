@@ -23,7 +23,7 @@ from spikeseq.energy.counts import Counts
 from spikeseq.energy.synops import count, several
 from spikeseq.errors import ConfigError
 from spikeseq.nn.kinds import QuantizedKind
-from spikeseq.nn.lstm import HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
+from spikeseq.nn.lstm import LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 
@@ -68,24 +68,23 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
     batches = list(several(batches))
     steps = max(layer.kind.time_steps for layer in layers)
     counts = {
-        "LSTM": count(_dense(spiking, nn.LSTM), batches),
+        "LSTM": count(_dense(spiking, LSTM), batches),
         "hard LSTM": count(_dense(spiking, HardLSTM), batches),
         f"{steps}-level LSTM": count(_dense(spiking, QuantizedLSTM, time_steps=steps), batches),
         "spiking": count(spiking, batches),
     }
-    sent = [c for c in counts["spiking"].per_layer if c.spikes or c.spike_acs]
-    units = sum(c.elements * _units(spiking, c.name) for c in sent if c.recurrent)
-    rate = sum(c.spikes for c in sent) / (units * steps) if units else 0.0
+    own = counts["spiking"].per_layer
+    nodes = sum(c.elements * _nodes(spiking, c.name) for c in own if c.recurrent)
+    rate = sum(c.spikes for c in own) / nodes if nodes else 0.0
     first = sum(c.macs - c.elementwise for c in counts["spiking"].per_layer if c.recurrent)
     total = sum(c.macs for c in counts["LSTM"].per_layer if c.recurrent)
     return Comparison(counts, steps, rate, total / first if first else None)
 
 
-def _units(model: nn.Module, name: str) -> int:
-    """H of the layer that a count such as ``rnn.l0_reverse`` belongs to."""
+def _nodes(model: nn.Module, name: str) -> int:
+    """H T of the layer that a count such as ``rnn.l0_reverse`` belongs to, 0 if it does not spike."""
     module = model.get_submodule(name.rpartition(".")[0])
-    assert isinstance(module, Recurrent)
-    return module.hidden_size
+    return module.hidden_size * module.kind.time_steps if isinstance(module, SpikingLSTM | StreamLSTM) else 0
 
 
 def _dense(model: nn.Module, layer_type: Any, **options: Any) -> nn.Module:
@@ -94,13 +93,12 @@ def _dense(model: nn.Module, layer_type: Any, **options: Any) -> nn.Module:
 
     def made(layer: Recurrent) -> nn.Module:
         weight = layer.get_parameter("weight_ih_l0")
-        dense: nn.Module = layer_type(
+        dense: Recurrent = layer_type(
             layer.input_size, layer.hidden_size, layer.num_layers, bias=layer.bias, batch_first=layer.batch_first,
             bidirectional=layer.bidirectional, device=weight.device, dtype=weight.dtype, **options,
         )  # fmt: skip
-        if isinstance(dense, Recurrent):
-            own = dense.state_dict()
-            dense.load_state_dict({k: v for k, v in layer.state_dict().items() if k in own})
+        own = dense.state_dict()
+        dense.load_state_dict({k: v for k, v in layer.state_dict().items() if k in own})
         return dense
 
     if isinstance(clone, SpikingLSTM | StreamLSTM):

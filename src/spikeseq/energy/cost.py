@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,8 +175,10 @@ def read_table(path: str | Path) -> PriceTable:
         good = all(isinstance(v, int | float) and 0 < v < float("inf") for v in numbers)
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"price table {str(path)!r}: {error}; see spikeseq.energy.read_table") from error
-    if not good or len(sram) < 2 or list(sram) != sorted(sram):
+    rising = all(small < large and cheap <= dear for (small, cheap), (large, dear) in pairwise(sram))
+    if not good or len(sram) < 2 or not rising:
         raise ConfigError(
-            f"price table {str(path)!r}: prices are positive numbers of pJ, and sram needs two sizes or more in rising order"
+            f"price table {str(path)!r}: prices are positive numbers of pJ, and sram needs two sizes or more in rising "
+            "order, a larger one no cheaper"
         )
     return made

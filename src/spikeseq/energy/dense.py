@@ -2,7 +2,7 @@ r"""Counting rules of torch's own layers.
 
 Per sequence element, H units, I inputs::
 
-    LSTM       MACs 4 H (I + H) + 3 H      products f c, i g, o tanh(c)
+    LSTM       MACs 4 H (I + H) + 3 H      products f c, i g, o tanh(c); with proj_size P: 4 H (I + P) + 3 H + P H
     GRU        MACs 3 H (I + H) + 3 H      products r u, (1 - z) n, z h
     Linear     MACs O I;  of spikes (k / T, where the model has spiking layers of T time steps): ACs O sum |k|
     Conv       MACs (output values) (I / groups) K, borders included;  of spikes: ACs sum |k| (connections of that input)
@@ -34,13 +34,14 @@ def spike_counts(x: Tensor, time_steps: int = 1) -> Tensor | None:
     return k.abs() if bool(((k == torch.round(k)) & (k.abs() < 2 * time_steps)).all()) else None
 
 
-def dense_recurrent(gates: int, width: int, hidden: int, biases: int) -> dict[str, float]:
-    """Operations of one element of a dense LSTM (4 gates) or GRU (3)."""
-    weights = gates * hidden * (width + hidden)
-    states = 2 if gates == 4 else 1
+def dense_recurrent(gates: int, width: int, hidden: int, biases: int, projected: int = 0) -> dict[str, float]:
+    """Operations of one element of a dense LSTM (4 gates; ``projected``: size of h if it is projected) or GRU (3)."""
+    sent = projected or hidden
+    weights = gates * hidden * (width + sent) + projected * hidden
+    states = sent + (hidden if gates == 4 else 0)
     return {
         "macs": weights + 3 * hidden, "elementwise": 3 * hidden, "weight_reads": weights + biases * hidden,
-        "state_reads": width + states * hidden, "state_writes": states * hidden,
+        "state_reads": width + states, "state_writes": states,
     }  # fmt: skip
 
 
@@ -60,11 +61,11 @@ def fused(module: nn.LSTM | nn.GRU, call: Call) -> list[LayerCount]:
     hidden, directions = module.hidden_size, 1 + module.bidirectional
     found = []
     for layer in range(module.num_layers):
-        width = module.input_size if layer == 0 else hidden * directions
-        one = dense_recurrent(gates, width, hidden, biases if module.bias else 0)
+        width = module.input_size if layer == 0 else (module.proj_size or hidden) * directions
+        one = dense_recurrent(gates, width, hidden, biases if module.bias else 0, module.proj_size)
         made: dict[str, Any] = times(one, elements)
         made |= {"elements": elements, "recurrent": True, "weight_words": one["weight_reads"]}
-        made["state_words"] = float(width + (2 if lstm else 1) * hidden)
+        made["state_words"] = one["state_reads"]
         for suffix in ("", "_reverse")[:directions]:
             found.append(LayerCount(f"{call.name}.l{layer}{suffix}".lstrip("."), **made))
     return found

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.energy.dense import spike_counts
+from spikeseq.energy.recurrent import changes
 from spikeseq.energy.registry import counted
-from spikeseq.energy.synops import inputs_of, several
+from spikeseq.energy.synops import evaluating, inputs_of, several
 from spikeseq.errors import ConversionError, DataError
 from spikeseq.nn.kinds import GridKind
 from spikeseq.nn.observe import Seen, observing
@@ -69,10 +70,8 @@ def neurobench(
     hooks = [module.register_forward_hook(_synapses(totals), with_kwargs=True) for module in layers.values()]
     neurons = (m for m in model.modules() if isinstance(m, (*ACTIVATIONS, *activations)))
     hooks += [m.register_forward_hook(_neurons(totals)) for m in neurons]
-    training = model.training
-    model.eval()
     try:
-        with torch.no_grad(), observing() as seen:
+        with evaluating(model), torch.no_grad(), observing() as seen:
             for batch in several(batches):
                 args, kwargs = inputs_of(batch)
                 totals.samples += _rows(args[0] if args else next(iter(kwargs.values())))
@@ -80,7 +79,6 @@ def neurobench(
         for s in seen:
             _pass(totals, s)
     finally:
-        model.train(training)
         for hook in hooks:
             hook.remove()
     if not totals.samples:
@@ -156,7 +154,9 @@ def _pass(totals: _Totals, seen: Seen) -> None:
     before = torch.cat([seen.first.unsqueeze(0), seen.output[:-1]])
     spiking = isinstance(kind, GridKind)
     valid = 1.0 if seen.mask is None else seen.mask.view(len(before), *(1,) * (before.dim() - 3), *seen.mask.shape[1:])
-    below = (seen.x * valid, values["weight_ih"], spiking and not seen.part.startswith("l0"))
+    delta = isinstance(kind, GridKind) and seen.part.startswith("l0") and kind.encoding.code == "delta"
+    x = changes(seen) if delta else seen.x * valid
+    below = (x, values["weight_ih"], delta or (spiking and not seen.part.startswith("l0")))
     for x, weight, packets in (below, (before * valid, values["weight_hh"], spiking)):
         k = x.abs() if packets else spike_counts(x)
         effective = _through_rows((x != 0) if k is None else k, weight != 0)

@@ -10,6 +10,7 @@ Per sequence element, H units, I inputs, T time steps, b = ceil(log2(T + 1)) bit
     each node (n, t), per unit:    gated adds     comparisons     neuron updates
       grid                         3 (log2 T + 1) 3 T + 5         3 (c, r, E)
       grid, a replica that coasts  0              1               2 (r, E)
+      grid with max_packet                        2 more
       streams                      3              9               6 (three resets, c, m twice)
       LIF leak                     3 more element-wise MACs
 
@@ -39,7 +40,11 @@ def recurrent(module: Recurrent, call: Call) -> list[LayerCount]:
     found = []
     for seen in call.seen:
         name, kind = f"{call.name}.{seen.part}".lstrip("."), module.kind
-        found.append(spiking(name, kind, seen) if isinstance(kind, GridKind) else dense(name, kind, seen))
+        found.append(
+            spiking(name, kind, seen, module.bias)
+            if isinstance(kind, GridKind)
+            else dense(name, kind, seen, module.bias)
+        )
     return found
 
 
@@ -53,10 +58,10 @@ def elements_of(seen: Seen) -> float:
     return float(seen.mask.sum()) if seen.mask is not None else float(seen.output.shape[0] * seen.output.shape[-2])
 
 
-def dense(name: str, kind: Kind, seen: Seen) -> LayerCount:
+def dense(name: str, kind: Kind, seen: Seen, bias: bool = True) -> LayerCount:
     """A layer that is computed as dense products."""
     width, hidden, elements = seen.x.shape[-1], seen.output.shape[-1], elements_of(seen)
-    one = dense_recurrent(kind.gates, width, hidden, 4)
+    one = dense_recurrent(kind.gates, width, hidden, 4 if bias else 0)
     words = one["weight_reads"]
     if isinstance(kind, HardKind):
         one |= {"comparisons": 10 * hidden, "weight_reads": words + 4 * hidden}
@@ -75,14 +80,16 @@ def dense(name: str, kind: Kind, seen: Seen) -> LayerCount:
     )  # fmt: skip
 
 
-def spiking(name: str, kind: GridKind, seen: Seen) -> LayerCount:
+def spiking(name: str, kind: GridKind, seen: Seen, bias: bool = True) -> LayerCount:
     """A layer that adds up rows of weights where spikes come."""
     sent = seen.output.abs()
-    # a spike of element n is added at n + 1: those of each row's last element go to no later element of this layer
-    heard = float(sent.sum() - _last(sent, seen.mask).sum())
-    events = float((sent > 0).sum() - (_last(sent, seen.mask) > 0).sum())
+    # a spike of element n is added at n + 1: those of each row's last element go to no later element of this layer,
+    # those of a given state come from an earlier run
+    last, first = _last(sent, seen.mask), seen.first.abs()
+    heard = float(first.sum() + sent.sum() - last.sum())
+    events = float((first > 0).sum() + (sent > 0).sum() - (last > 0).sum())
     hidden, elements = sent.shape[-1], elements_of(seen)
-    parts = [_nodes(kind, hidden), _product(kind, seen, hidden, elements)]
+    parts = [_nodes(kind, hidden), _product(kind, seen, hidden, elements, bias)]
     totals = times(parts[0], elements)
     for field, value in [*parts[1].items(), *_added(4 * hidden, heard, events).items()]:
         totals[field] = totals.get(field, 0.0) + value
@@ -92,7 +99,7 @@ def spiking(name: str, kind: GridKind, seen: Seen) -> LayerCount:
     steps, width = kind.time_steps, seen.x.shape[-1]
     return LayerCount(
         name, **totals, spikes=float(sent.sum()), elements=elements, recurrent=True,
-        weight_words=float(4 * hidden * (width + hidden) + 8 * hidden),
+        weight_words=float(4 * hidden * (width + hidden) + (8 if bias else 4) * hidden),
         state_words=float(2 * steps * hidden + 9 * hidden + width),
     )  # fmt: skip
 
@@ -106,19 +113,19 @@ def _added(fan_out: int, spikes: float, events: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _product(kind: GridKind, seen: Seen, hidden: int, elements: float) -> dict[str, float]:
+def _product(kind: GridKind, seen: Seen, hidden: int, elements: float, bias: bool) -> dict[str, float]:
     """What comes from below: the input in its code, or the spikes of the layer underneath."""
     width, fan_out = seen.x.shape[-1], 4 * hidden
     if not seen.part.startswith("l0"):
         k = seen.x.abs()
         found = _added(fan_out, float(k.sum()), float((k > 0).sum()))
-        for field in ("acs", "weight_reads"):
+        for field in ("acs", "weight_reads") if bias else ():
             found[field] += elements * fan_out * kind.time_steps  # the bias, at each time step
         return found
-    found = {"acs": elements * fan_out * kind.time_steps, "weight_reads": elements * fan_out}
+    found = {"acs": elements * fan_out * kind.time_steps, "weight_reads": elements * fan_out * bias}
     found["state_reads"] = elements * fan_out * kind.time_steps  # W x + b, at each time step
     code = kind.encoding.code
-    spikes = _changes(seen) if code == "delta" else spike_counts(seen.x) if code == "direct" else None
+    spikes = changes(seen) if code == "delta" else spike_counts(seen.x) if code == "direct" else None
     if spikes is None:
         found |= {"macs": elements * fan_out * width, "state_writes": elements * fan_out}
         found["state_reads"] += elements * width
@@ -134,7 +141,7 @@ def _product(kind: GridKind, seen: Seen, hidden: int, elements: float) -> dict[s
     return found
 
 
-def _changes(seen: Seen) -> Tensor:
+def changes(seen: Seen) -> Tensor:
     """``|k[n] - k[n-1]|`` of a delta-coded input, from 0 before the first element; 0 at padding."""
     changes = torch.diff(seen.x, dim=0, prepend=torch.zeros_like(seen.x[:1])).abs()
     if seen.mask is None:
@@ -155,7 +162,7 @@ def _nodes(kind: GridKind, hidden: int) -> dict[str, float]:
     speaking = steps - silent
     per_unit = {
         "gated_adds": speaking * 3 * (steps.bit_length()),
-        "comparisons": speaking * (3 * steps + 5) + silent,
+        "comparisons": speaking * (3 * steps + 5) + silent + (2 * steps if kind.max_packet is not None else 0),
         "neuron_updates": speaking * 3 + silent * 2,
         "weight_reads": speaking * 4,
         "state_reads": steps * (4 + 1) + speaking,  # membranes, E; c

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,13 +26,9 @@ def count(model: nn.Module, batches: Any) -> Counts:
     """
     layers = counted(model)
     found: list[LayerCount] = []
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         for batch in several(batches):
             found.extend(_run(model, batch, layers))
-    finally:
-        model.train(training)
     totals = merged(found)
     if not totals:
         raise DataError("batches is empty, or the model has no layer to count: pass at least one batch")
@@ -41,6 +38,18 @@ def count(model: nn.Module, batches: Any) -> Counts:
     if not elements:
         raise DataError("batches hold no sequence element: pass at least one row of length 1")
     return Counts(tuple(totals.values()), elements)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block; behind it each module is in the mode that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def several(batches: Any) -> Iterable[Any]:

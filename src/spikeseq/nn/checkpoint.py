@@ -27,7 +27,7 @@ class ModelSettings:
     dropout: probability, between layers and before the readout
     bidirectional: run the sequence backwards as well
     pooling: readout of the last element, or of the mean over the sequence
-    options: further arguments of the layer: time_steps, max_packet, shift, leak
+    options: further arguments of the layer: time_steps, max_packet, shift, leak, input_encoding, input_levels, bias
     """
 
     cell: str = "torch_lstm"
@@ -46,7 +46,8 @@ class ModelSettings:
             raise
         except (TypeError, ValueError) as error:
             raise ConfigError(
-                f"model: {self} cannot be built ({error}); options of a layer: time_steps, max_packet, shift, leak"
+                f"model: {self} cannot be built ({error}); options of a layer: time_steps, max_packet, shift, leak, "
+                "input_encoding, input_levels, bias"
             ) from error
 
 

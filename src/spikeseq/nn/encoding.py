@@ -26,6 +26,10 @@ class InputEncoding:
     code: InputCode = "direct"
     levels: int = MOST
 
+    def options(self) -> dict[str, Any]:
+        """Arguments of a layer or cell that takes its input in this way; none for "direct"."""
+        return {} if self.code == "direct" else {"input_encoding": self.code, "input_levels": self.levels}
+
     def extra(self, width: int) -> dict[str, Tensor]:
         """``input_step [I]``, unit of x: for features in [-1, 1] until a conversion fits it to data."""
         return {} if self.code == "direct" else {"input_step": torch.full((width,), 1 / self.levels)}
@@ -43,6 +47,10 @@ def input_encoding(code: str, levels: int | None) -> InputEncoding:
     """Check a layer's ``input_encoding`` and ``input_levels`` (None: 127 for int8, 16 for delta)."""
     if code not in CODES:
         raise ConfigError(f"input_encoding={code!r}: {nearest(str(code), CODES)}")
+    if code == "direct" and levels is not None:
+        raise ConfigError(
+            f'input_levels={levels!r}: a direct input has no levels; pass input_encoding="int8" or "delta"'
+        )
     most: Any = levels if levels is not None else 16 if code == "delta" else MOST
     if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST:
         raise ConfigError(f"input_levels={levels!r}: pass None or a whole number from 1 to {MOST}")

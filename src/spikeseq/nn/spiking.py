@@ -18,7 +18,7 @@ def unroll(layer: QuantizedLSTM, max_packet: int | None = None) -> SpikingLSTM:
     weight = layer.get_parameter("weight_ih_l0")
     spiking = SpikingLSTM(
         layer.input_size, layer.hidden_size, layer.num_layers, time_steps=kind.time_steps, max_packet=max_packet,
-        shift=kind.shift, input_encoding=kind.encoding.code, input_levels=kind.encoding.levels,
+        shift=kind.shift, **kind.encoding.options(),
         bias=layer.bias, batch_first=layer.batch_first, dropout=layer.dropout,
         bidirectional=layer.bidirectional, device=weight.device, dtype=weight.dtype,
     )  # fmt: skip

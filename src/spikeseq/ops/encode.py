@@ -35,4 +35,5 @@ def eight_bit_rows(weight: Tensor) -> Tensor:
     """``[G, I]`` rounded to 8-bit multiples of a power of two for each row; a row of zeros stays zero."""
     largest = weight.detach().abs().amax(1, keepdim=True)
     unit = torch.exp2(torch.ceil(torch.log2(torch.where(largest > 0, largest, torch.ones_like(largest)) / MOST)))
+    unit = unit.clamp(min=torch.finfo(weight.dtype).tiny)  # below it a row is rounded to zeros, not divided by 0
     return straight_through(round_half_away(weight.detach() / unit) * unit, weight)

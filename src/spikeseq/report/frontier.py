@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m spikeseq.report.frontier", description=__doc__)
     parser.add_argument("records", type=Path, help="folder with the records")
     parser.add_argument("picture", type=Path, help="PNG file")
-    parser.add_argument("--format", default="int32", help="number format: fp32, fp16, int32 or int8")
+    parser.add_argument("--format", default="int32", choices=("fp32", "fp16", "int32", "int8"), help="number format")
     parser.add_argument("--memory", action="store_true", help="with access to memory")
     options = parser.parse_args(arguments)
     try:

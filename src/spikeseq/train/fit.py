@@ -23,6 +23,9 @@ from spikeseq.data import SequenceData
 from spikeseq.errors import CheckpointError, ConfigError, nearest
 from spikeseq.nn.checkpoint import ModelSettings, load_model, load_weights, save_model
 from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.nn.encoding import InputEncoding
+from spikeseq.nn.kinds import QuantizedKind
+from spikeseq.nn.recurrent import Recurrent
 from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.batches import eval_batches, train_batches
 from spikeseq.train.evaluate import evaluate
@@ -41,9 +44,10 @@ class Run:
     model: SequenceClassifier
 
 
-def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool = True) -> Run:
+def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool = True, test: bool = True) -> Run:
     """Train a recipe into ``folder``: model.pt (best on validation data), record.json, last.ckpt, logs.
 
+    test      test the kept model, once; without it the record has no test accuracy
     resume    go on from ``folder``/last.ckpt if it is there; the result is that of an unbroken run
     Raises ConfigError, DataError or CheckpointError for what the recipe, the data or the checkpoint cannot do, OSError
     for a folder that cannot be written.
@@ -81,7 +85,7 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
     load_weights(module, torch.load(best.best_model_path, weights_only=True)["state_dict"], best.best_model_path)
     kept = max(module.history, key=lambda row: row["score"])
     metrics = {
-        **evaluate(model, data, recipe.train.compile),
+        **(evaluate(model, data, recipe.train.compile_evaluation) if test else {}),
         "valid_accuracy": kept["valid_accuracy"],
         "best_epoch": kept["epoch"],
         "epochs": len(module.history),
@@ -109,12 +113,18 @@ def start_model(recipe: Recipe, data: SequenceData) -> SequenceClassifier:
         _orthogonal(model.rnn, recipe.train.forget_bias)
     if recipe.train.start_from:
         path = with_seed(recipe.train.start_from, recipe.seed)
-        source: nn.Module = load_model(path)[0]
-        if model.state_dict().keys() != source.state_dict().keys():
+        source: Any = load_model(path)[0]
+        if model.state_dict().keys() != source.state_dict().keys() or _input(model) != _input(source):
             config = conversion_to(recipe.model)
             source = convert(source, config, data.train.x[:CALIBRATION_ROWS].split(256)).model
         load_weights(model, source.state_dict(), path)
     return model
+
+
+def _input(model: SequenceClassifier) -> InputEncoding:
+    """How a model's recurrent layer takes its input."""
+    kind = model.rnn.kind if isinstance(model.rnn, Recurrent) else None
+    return kind.encoding if isinstance(kind, QuantizedKind) else InputEncoding()
 
 
 def with_seed(path: str, seed: int) -> str:
@@ -200,6 +210,11 @@ def _resume_point(last: Path, recipe: Recipe, module: ClassifierModule) -> int:
         raise CheckpointError(
             f"checkpoint {str(last)!r} belongs to another architecture: {content['spikeseq']['architecture']}; "
             f"this recipe builds {module.architecture}. Choose another folder, or train anew."
+        )
+    if bool(content["spikeseq"].get("budget")) != bool(module.budget):
+        raise ConfigError(
+            f"{last} was trained {'without' if module.budget else 'with'} train.target_spike_rate, this recipe the other "
+            "way; choose another folder, or train anew"
         )
     return int(content["epoch"])
 

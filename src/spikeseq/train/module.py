@@ -98,7 +98,7 @@ class ClassifierModule(L.LightningModule):
         x, y = batch
         if self.budget:
             self.budget.measure(self.model, x)
-        with compiling(self.settings.compile):
+        with compiling(self.settings.compile_evaluation):
             hits = (self.model(x).argmax(-1) == y).sum()
         self._counts = [self._counts[0] + int(hits), self._counts[1] + len(y)]
 

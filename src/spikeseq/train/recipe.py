@@ -66,7 +66,7 @@ class TrainSettings:
     target_spike_rate: unit spikes for each unit and time step to train to; the penalty follows; 0 for none
     packet_penalty: weight of mean(max(|spikes| - 1, 0)): teaches a grid to get by with unit spikes
     gate_schedule: sharpen the gates while training
-    compile: compile steps: auto (by size), always, never
+    compile: compile steps: auto (by size), always (in training), never
     """
 
     epochs: int = 10
@@ -89,6 +89,11 @@ class TrainSettings:
     packet_penalty: float = 0.0
     gate_schedule: GateSchedule = field(default_factory=GateSchedule)
     compile: Literal["auto", "always", "never"] = "auto"
+
+    @property
+    def compile_evaluation(self) -> Literal["auto", "never"]:
+        """How evaluation runs: "always" is for training, whose batches have one size; others would be compiled again."""
+        return "auto" if self.compile == "auto" else "never"
 
 
 @dataclass(frozen=True)
