@@ -358,3 +358,23 @@ def test_plain_values_and_no_hooks_left():
     assert found["per_layer"][0] == dataclasses.asdict(counts.per_layer[0])
     assert json.loads(json.dumps(found)) == found
     assert not model._forward_hooks
+
+
+@pytest.mark.parametrize(
+    "model", [nn.Linear(I, O), nn.Conv1d(I, O, 1), snn.SpikingLSTM(I, H), snn.SpikingLSTM(I, H, 2)]
+)
+def test_a_row_of_zeros_or_ones_is_counted_as_the_others(model):
+    """Whether a layer multiplies is decided over all batches: their size changes no count."""
+    shape = (B, I, I) if isinstance(model, nn.Conv1d) else (L, B, I)
+    rows = 0 if isinstance(model, nn.Conv1d) else 1
+    x = torch.randn(shape)
+    x.select(rows, 1).zero_()
+    x.select(rows, 2).sign_()
+    whole = count(model, x)
+    assert count(model, x.split(1, rows)) == whole
+    assert count(model, list(reversed(x.split(1, rows)))) == whole
+    assert whole.per_layer[0].macs > 0
+    binary = (x > 0).float()
+    assert count(model, binary.split(1, rows)) == count(model, binary)
+    assert count(model, binary).per_layer[0].macs == 0
+    assert all(layer.analog is None for layer in whole.per_layer)

@@ -4,7 +4,7 @@ The same sizes run as float LSTM, hard LSTM and as matched quantised LSTM (gates
 products); with E the energy of each for an element::
 
     ratio        E(float LSTM) / E
-    cap          MACs of the float LSTM / MACs of the direct-encoded input: the gain if all else were free
+    cap          MACs of the float LSTM / full-width MACs of the direct-encoded input: the gain if all else were free
     break-even   spikes for each unit and time step at which E(spiking) reaches another network's E: the part of
                  E(spiking) that spikes cause is proportional to their rate
 """
@@ -76,7 +76,7 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
     own = counts["spiking"].per_layer
     nodes = sum(c.elements * _nodes(spiking, c.name) for c in own if c.recurrent)
     rate = sum(c.spikes for c in own) / nodes if nodes else 0.0
-    first = sum(c.macs - c.elementwise for c in counts["spiking"].per_layer if c.recurrent)
+    first = sum(c.macs - c.elementwise - c.int8_macs for c in counts["spiking"].per_layer if c.recurrent)
     total = sum(c.macs for c in counts["LSTM"].per_layer if c.recurrent)
     return Comparison(counts, steps, rate, total / first if first else None)
 

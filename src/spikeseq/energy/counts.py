@@ -48,10 +48,16 @@ class LayerCount:
     weight_words: float = 0.0
     state_words: float = 0.0
     recurrent: bool = False
+    analog: LayerCount | None = (
+        None  # of a call that saw spikes only: what it costs if others show that the layer multiplies
+    )
 
     def plus(self, other: LayerCount) -> LayerCount:
-        """Add the counts of another batch."""
-        return replace(self, **{f: getattr(self, f) + getattr(other, f) for f in SUMMED})
+        """Add the counts of another batch; a layer that multiplies in one of them does so in all."""
+        if (self.analog is None) != (other.analog is None):
+            return (self.analog or self).plus(other.analog or other)
+        both = self.analog.plus(other.analog) if self.analog and other.analog else None
+        return replace(self, analog=both, **{f: getattr(self, f) + getattr(other, f) for f in SUMMED})
 
     def without_spikes(self) -> LayerCount:
         """What is left if no unit spikes; input spikes stay."""
@@ -62,7 +68,9 @@ class LayerCount:
         )  # fmt: skip
 
 
-SUMMED = tuple(f.name for f in fields(LayerCount) if f.name not in ("name", "weight_words", "state_words", "recurrent"))
+SUMMED = tuple(
+    f.name for f in fields(LayerCount) if f.name not in ("name", "weight_words", "state_words", "recurrent", "analog")
+)
 
 
 @dataclass(frozen=True)
@@ -97,4 +105,4 @@ def merged(counts: Iterable[LayerCount]) -> dict[str, LayerCount]:
     totals: dict[str, LayerCount] = {}
     for layer in counts:
         totals[layer.name] = totals[layer.name].plus(layer) if layer.name in totals else layer
-    return totals
+    return {name: replace(layer, analog=None) for name, layer in totals.items()}

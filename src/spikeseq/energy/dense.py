@@ -45,7 +45,7 @@ def dense_recurrent(gates: int, width: int, hidden: int, biases: int, projected:
     }  # fmt: skip
 
 
-def times(per_element: dict[str, float], elements: float) -> dict[str, float]:
+def times(per_element: dict[str, float], elements: float) -> dict[str, Any]:
     """Operations of so many elements."""
     return {field: value * elements for field, value in per_element.items()}
 
@@ -85,15 +85,21 @@ def _product(call: Call, x: Tensor, fan_out: float, rows: float, module: Any) ->
     biases = 0.0 if module.bias is None else float(module.bias.numel())
     inputs, outputs = float(x.numel()), float(words / x.shape[-1])
     sizes: dict[str, Any] = {"elements": rows, "weight_words": words + biases, "state_words": inputs / rows + outputs}
+    traffic: dict[str, Any] = {
+        "weight_reads": rows * (words + biases),
+        "state_reads": inputs,
+        "state_writes": rows * outputs,
+    }
+    analog = LayerCount(call.name, macs=rows * words, **traffic, **sizes)
     k = spike_counts(x, call.time_steps)
     if k is None:
-        sizes |= {"weight_reads": rows * (words + biases), "state_reads": inputs, "state_writes": rows * outputs}
-        return LayerCount(call.name, macs=rows * words, **sizes)
+        return analog
     adds, events = float((k * fan_out).sum()), float(((k > 0) * fan_out).sum())
     sent = float((k > 0).sum())
     return LayerCount(
         call.name, acs=adds, spike_acs=adds, weight_reads=events + rows * biases, state_reads=events + sent,
-        state_writes=events + rows * outputs, spike_weight_reads=events, spike_state_accesses=2 * events + sent, **sizes,
+        state_writes=events + rows * outputs, spike_weight_reads=events, spike_state_accesses=2 * events + sent, analog=analog,
+        **sizes,
     )  # fmt: skip
 
 
@@ -109,18 +115,19 @@ def convolution(module: nn.Conv1d | nn.Conv2d, call: Call) -> list[LayerCount]:
     sizes: dict[str, Any] = {
         "elements": rows, "weight_words": words + biases, "state_words": size + float(x[0].numel()),
     }  # fmt: skip
+    macs = float(output.numel()) * words / module.out_channels
+    biased = rows * size if biases else 0.0
+    traffic: dict[str, Any] = {"weight_reads": macs + biased, "state_reads": macs, "state_writes": rows * size}
+    analog = LayerCount(call.name, macs=macs, **traffic, **sizes)
     k = spike_counts(x, call.time_steps)
     if k is None:
-        macs = float(output.numel()) * words / module.out_channels
-        biased = rows * size if biases else 0.0
-        sizes |= {"weight_reads": macs + biased, "state_reads": macs, "state_writes": rows * size}
-        return [LayerCount(call.name, macs=macs, **sizes)]
+        return [analog]
     adds, events = _connections(module, k), _connections(module, (k > 0).to(k.dtype))
     return [
         LayerCount(
             call.name, acs=adds, spike_acs=adds, weight_reads=events + rows * biases,
             state_reads=events + float((k > 0).sum()), state_writes=events + rows * size, spike_weight_reads=events,
-            spike_state_accesses=2 * events + float((k > 0).sum()), **sizes,
+            spike_state_accesses=2 * events + float((k > 0).sum()), analog=analog, **sizes,
         )
     ]  # fmt: skip
 

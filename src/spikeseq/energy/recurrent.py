@@ -20,6 +20,7 @@ A packet of k spikes counts k adds but one access to memory: a row of 4 H weight
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -82,6 +83,17 @@ def dense(name: str, kind: Kind, seen: Seen, bias: bool = True) -> LayerCount:
 
 def spiking(name: str, kind: GridKind, seen: Seen, bias: bool = True) -> LayerCount:
     """A layer that adds up rows of weights where spikes come."""
+    first_layer, code = seen.part.startswith("l0"), kind.encoding.code
+    if not first_layer:
+        return _spiking(name, kind, seen, seen.x.abs(), bias)
+    k = changes(seen) if code == "delta" else spike_counts(seen.x) if code == "direct" else None
+    found = _spiking(name, kind, seen, k, bias)
+    undecided = k is not None and code == "direct"
+    return replace(found, analog=_spiking(name, kind, seen, None, bias)) if undecided else found
+
+
+def _spiking(name: str, kind: GridKind, seen: Seen, k: Tensor | None, bias: bool) -> LayerCount:
+    """The same for ``|k|`` of the spikes that come in, None for analog input."""
     sent = seen.output.abs()
     # a spike of element n is added at n + 1: those of each row's last element go to no later element of this layer,
     # those of a given state come from an earlier run
@@ -89,7 +101,7 @@ def spiking(name: str, kind: GridKind, seen: Seen, bias: bool = True) -> LayerCo
     heard = float(first.sum() + sent.sum() - last.sum())
     events = float((first > 0).sum() + (sent > 0).sum() - (last > 0).sum())
     hidden, elements = sent.shape[-1], elements_of(seen)
-    parts = [_nodes(kind, hidden), _product(kind, seen, hidden, elements, bias)]
+    parts = [_nodes(kind, hidden), _product(kind, seen, k, hidden, elements, bias)]
     totals = times(parts[0], elements)
     for field, value in [*parts[1].items(), *_added(4 * hidden, heard, events).items()]:
         totals[field] = totals.get(field, 0.0) + value
@@ -113,11 +125,13 @@ def _added(fan_out: int, spikes: float, events: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _product(kind: GridKind, seen: Seen, hidden: int, elements: float, bias: bool) -> dict[str, float]:
+def _product(
+    kind: GridKind, seen: Seen, k: Tensor | None, hidden: int, elements: float, bias: bool
+) -> dict[str, float]:
     """What comes from below: the input in its code, or the spikes of the layer underneath."""
     width, fan_out = seen.x.shape[-1], 4 * hidden
     if not seen.part.startswith("l0"):
-        k = seen.x.abs()
+        assert k is not None
         found = _added(fan_out, float(k.sum()), float((k > 0).sum()))
         for field in ("acs", "weight_reads") if bias else ():
             found[field] += elements * fan_out * kind.time_steps  # the bias, at each time step
@@ -125,15 +139,14 @@ def _product(kind: GridKind, seen: Seen, hidden: int, elements: float, bias: boo
     found = {"acs": elements * fan_out * kind.time_steps, "weight_reads": elements * fan_out * bias}
     found["state_reads"] = elements * fan_out * kind.time_steps  # W x + b, at each time step
     code = kind.encoding.code
-    spikes = changes(seen) if code == "delta" else spike_counts(seen.x) if code == "direct" else None
-    if spikes is None:
+    if k is None:
         found |= {"macs": elements * fan_out * width, "state_writes": elements * fan_out}
         found["state_reads"] += elements * width
         found["weight_reads"] += elements * fan_out * width
         if code == "int8":
             found |= {"int8_macs": found["macs"], "comparisons": elements * width}
         return found
-    added = _added(fan_out, float(spikes.sum()), float((spikes > 0).sum()))
+    added = _added(fan_out, float(k.sum()), float((k > 0).sum()))
     added |= {field: 0.0 for field in added if field.startswith("spike_")}  # no unit of the network causes them
     found |= {field: found.get(field, 0.0) + value for field, value in added.items()}
     if code == "delta":  # x minus what was sent; round; add what is sent now
