@@ -135,6 +135,13 @@ def test_a_delta_coded_input_accumulates():
     assert (found["Effective_MACs"], found["Effective_ACs"]) == (0, pytest.approx(4 * H * changes / B))
 
 
+def test_neurobench_itself_raises_on_an_lstm():
+    """docs/differences.md says so; a version that can is news."""
+    pytest.importorskip("neurobench", reason="neurobench is not installed (make test installs it)")
+    with pytest.raises(TypeError, match="exceptions must derive from BaseException"):
+        theirs(nn.Sequential(nn.LSTM(I, H, batch_first=True)), torch.randn(B, L, I))
+
+
 def test_padding_is_left_out():
     rnn = snn.SpikingLSTM(I, H, batch_first=True)
     x = torch.randn(2, L, I)
