@@ -163,8 +163,7 @@ def _train(
             learning_rate=rate,
             warmup=0.05,
             start_from=start,
-            # the same kernels serve rows and pixels; "auto" would find each step too small
-            compile="always" if shutil.which("c++") or shutil.which("g++") or shutil.which("clang++") else "never",
+            compile="always" if epochs > 10 and _has_compiler() else "never",
             teacher=teacher,
             distillation=0.5 if teacher else 0.0,
         ),
@@ -172,6 +171,11 @@ def _train(
     )
     run = fit(recipe, where / name, progress=progress, test=False)
     return run.model, run.record.metrics["train_seconds"]
+
+
+def _has_compiler() -> bool:
+    """Whether the small steps here can be compiled: the same kernels serve rows and pixels."""
+    return any(map(shutil.which, ("c++", "g++", "clang++")))
 
 
 def _row(
