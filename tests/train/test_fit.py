@@ -262,3 +262,20 @@ def test_a_start_with_another_input_code_is_refused(tiny, stub_data):
     ):
         fit(tiny({**start, "model.options": {"input_encoding": "delta"}}), "other", progress=False)
     assert fit(tiny({**start, "model.options": {"input_encoding": "int8"}}), "same", progress=False).record.metrics
+
+
+@pytest.mark.parametrize(("share", "first"), [(0.0, 0), (0.5, 2), (0.7, 2), (0.75, 3), (0.99, 3)])
+def test_the_epoch_is_chosen_among_those_that_may_be(tiny, stub_data, tmp_path, monkeypatch, share, first):
+    stub_data()
+    end = ClassifierModule.on_validation_epoch_end
+
+    def worse_and_worse(self):
+        self._counts = [90 - self.current_epoch, 100]
+        end(self)
+
+    monkeypatch.setattr(ClassifierModule, "on_validation_epoch_end", worse_and_worse)
+    run = fit(tiny({"train.epochs": 4, "train.select_from": share}), tmp_path / "run", progress=False)
+    assert run.record.metrics["best_epoch"] == first
+    assert run.record.metrics["valid_accuracy"] == pytest.approx((90 - first) / 100)
+    kept = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)
+    assert kept["epoch"] == first

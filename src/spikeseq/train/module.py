@@ -115,6 +115,8 @@ class ClassifierModule(L.LightningModule):
         if self.budget:
             row["spike_rate"] = self.budget.finish()
             score = self.budget.score(accuracy, row["spike_rate"])
+        if self.current_epoch + 1 <= self.settings.select_from * self.settings.epochs:
+            score -= 1  # below every epoch that may be chosen, and kept only until there is one
         self.log("valid_score", score)
         self.history.append({**row, "score": score})
 

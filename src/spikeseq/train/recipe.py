@@ -55,6 +55,7 @@ class TrainSettings:
     gradient_clip: largest norm of the gradient; 0 for none
     label_smoothing: of the cross entropy
     weight_average: decay per step of a moving average of the weights, which is then what is validated and kept; 0 for none
+    select_from: share of the epochs after which validation may choose one; 0 for all, near 1 for the last
     patience: stop when validation accuracy has not risen for this many epochs; 0 for never
     forget_bias: if set, U is made orthogonal and the forget gate's bias starts at this value
     start_from: model file to start from, converted first where it is of another kind; {seed} stands for the seed
@@ -77,6 +78,7 @@ class TrainSettings:
     gradient_clip: float = 1.0
     label_smoothing: float = 0.0
     weight_average: float = 0.0
+    select_from: float = 0.0
     patience: int = 0
     forget_bias: float | None = None
     start_from: str | None = None
@@ -128,6 +130,7 @@ class Recipe:
             ("train.warmup", t.warmup, 0 <= t.warmup <= 1, "pass a share of the steps, 0 to 1"),
             ("train.weight_decay", t.weight_decay, 0 <= t.weight_decay < float("inf"), "pass 0 or more"),
             ("train.gradient_clip", t.gradient_clip, 0 <= t.gradient_clip < float("inf"), "pass 0 (none) or more"),
+            ("train.select_from", t.select_from, 0 <= t.select_from < 1, "pass a share from 0, below 1"),
             (
                 "train.weight_average",
                 t.weight_average,
