@@ -50,7 +50,8 @@ $(STAMP): pyproject.toml constraints.txt
 clean:
 	rm -rf $(VENV) .venv-peers build dist
 
-# accuracy against energy, from the records of recipes/frontier.sh
+# accuracy against energy, from the records of make results and recipes/frontier.sh
 frontier: $(STAMP)
-	$(BIN)/python -m spikeseq.report.frontier results/mnist_frontier docs/frontier_int32.png
-	$(BIN)/python -m spikeseq.report.frontier results/mnist_frontier docs/frontier_fp32.png --format fp32
+	$(BIN)/python -m spikeseq.report.frontier docs/frontier_int32.png results/mnist_rows results/mnist_frontier
+	$(BIN)/python -m spikeseq.report.frontier docs/frontier_fp32.png results/mnist_rows results/mnist_frontier --format fp32
+	$(BIN)/python -m spikeseq.report.frontier docs/frontier_int32_memory.png results/mnist_rows results/mnist_frontier --memory

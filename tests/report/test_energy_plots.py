@@ -96,9 +96,9 @@ def test_points_are_means_over_seeds(records):
 def test_command(records, tmp_path, capsys):
     for number, r in enumerate(records):
         write_record(r, tmp_path / "results" / f"{number}.json")
-    assert main([str(tmp_path / "results"), str(tmp_path / "a.png")]) == 0
+    assert main([str(tmp_path / "a.png"), str(tmp_path / "results")]) == 0
     assert imread(tmp_path / "a.png").shape[:2] == (540, 900)
-    assert main([str(tmp_path / "results"), str(tmp_path / "b.png"), "--format", "fp16"]) == 2
+    assert main([str(tmp_path / "b.png"), str(tmp_path / "results"), "--format", "fp16"]) == 2
     assert not (tmp_path / "b.png").exists()
-    assert main([str(tmp_path / "nowhere"), str(tmp_path / "b.png")]) == 2
+    assert main([str(tmp_path / "b.png"), str(tmp_path / "nowhere")]) == 2
     assert "no training record holds an energy" in capsys.readouterr().err

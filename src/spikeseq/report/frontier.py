@@ -1,4 +1,4 @@
-"""Accuracy against energy from records: ``python -m spikeseq.report.frontier results/mnist_frontier docs/frontier.png``.
+"""Accuracy against energy from records: ``python -m spikeseq.report.frontier docs/frontier.png results/mnist_rows ..``.
 
 One point for each name (mean over its seeds): float LSTM and GRU, spiking networks, and beside each spiking network the
 quantised LSTM that it equals, run as dense products of few bits.
@@ -46,13 +46,13 @@ def _number(runs: Sequence[Record], key: str) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the plot; 0, or 2 when the records cannot be read or hold nothing."""
     parser = argparse.ArgumentParser(prog="python -m spikeseq.report.frontier", description=__doc__)
-    parser.add_argument("records", type=Path, help="folder with the records")
     parser.add_argument("picture", type=Path, help="PNG file")
+    parser.add_argument("records", type=Path, nargs="+", help="folders with records")
     parser.add_argument("--format", default="int32", choices=("fp32", "fp16", "int32", "int8"), help="number format")
     parser.add_argument("--memory", action="store_true", help="with access to memory")
     options = parser.parse_args(arguments)
     try:
-        made = points(read_records(options.records), options.format, options.memory)
+        made = points([r for folder in options.records for r in read_records(folder)], options.format, options.memory)
         title = f"test accuracy and energy, {options.format}, {'with memory' if options.memory else 'arithmetic only'}"
         save_png(frontier(made, title), options.picture)
     except (SpikeseqError, OSError) as error:
