@@ -130,6 +130,8 @@ def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test",
     started = time.time()
     metrics = run_evaluate(model, chosen)
     for name, value in metrics.items():
+        if name.startswith(("energy_", "matched_")):  # `spikeseq energy` shows them, in tables
+            continue
         label = f"{split}_accuracy" if name == "test_accuracy" else name
         console.print(f"{label}: {value}" if isinstance(value, int) else f"{label}: {value:.4f}")
 
