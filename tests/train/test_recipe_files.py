@@ -75,10 +75,14 @@ def test_recipe(path, stub_data, monkeypatch):
 @pytest.mark.parametrize("name", ["mnist_rows", "uci_har"])
 def test_the_comparison_is_fair(name):
     """Float baseline: as many epochs as source and fine-tuning together, the same size and data."""
-    baseline, source = (read_recipe(RECIPES / name / f"{n}.yaml") for n in ("lstm", "lstm_source"))
     for path in (RECIPES / name).glob("*.yaml"):
         recipe = read_recipe(path)
-        assert (recipe.data, recipe.model.hidden_size) == (baseline.data, baseline.model.hidden_size), path
-        assert recipe.model.num_layers == baseline.model.num_layers
+        layers, hidden = recipe.model.num_layers, recipe.model.hidden_size
+        size = "" if layers == 1 else f"_{layers}x{hidden}"
+        assert path.stem.endswith(size), path
+        baseline, source = (read_recipe(RECIPES / name / f"{n}{size}.yaml") for n in ("lstm", "lstm_source"))
+        assert (recipe.data, hidden) == (baseline.data, baseline.model.hidden_size), path
+        assert layers == baseline.model.num_layers == source.model.num_layers, path
         if recipe.train.start_from:
+            assert made_by(recipe.train.start_from).stem == f"lstm_source{size}", path
             assert recipe.train.epochs + source.train.epochs == baseline.train.epochs, path
