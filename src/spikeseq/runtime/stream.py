@@ -52,7 +52,7 @@ class Stream:
         return y[0] if values.ndim == 1 else y
 
     def run(self, x: ArrayLike) -> NDArray[np.float32]:
-        """A chunk ``[L, I]`` or ``[L, B, I]`` -> ``[L, H]`` or ``[L, B, H]``; with a readout ``[O]`` or ``[B, O]``.
+        """A chunk ``[L, I]`` or ``[L, B, I]`` -> ``[L, H]`` or ``[L, B, H]``; a readout gives its last.
 
         Equal to L steps of which a readout of the last element runs in the last one only. Raises as :meth:`step`: the elements before are taken.
         """
