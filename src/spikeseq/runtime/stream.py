@@ -54,7 +54,8 @@ class Stream:
     def run(self, x: ArrayLike) -> NDArray[np.float32]:
         """A chunk ``[L, I]`` or ``[L, B, I]`` -> ``[L, H]`` or ``[L, B, H]``; a readout gives its last.
 
-        Equal to L steps of which a readout of the last element runs in the last one only. Raises as :meth:`step`: the elements before are taken.
+        Equal to L steps; a readout that takes the last element runs once. Raises as :meth:`step`: the elements before are
+        taken.
         """
         values = self._values(x, (2, 3))
         if not len(values):
