@@ -50,9 +50,20 @@ static int weights(const float *values, size_t len)
 
 static int size_within(uint32_t value, uint32_t most) { return value >= 1 && value <= most; }
 
+static int missing(const spikeseq_layer *layer)
+{
+    return !layer->input_rows || !layer->recurrent_rows || !layer->threshold || !layer->clip;
+}
+
+static int missing_int8(const spikeseq_layer_int8 *layer, uint32_t number)
+{
+    return !layer->input_rows || !layer->recurrent_rows || !layer->levels || !layer->clip || !layer->candidate ||
+           (number == 0 && !layer->input_scale);
+}
+
 spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
 {
-    if (!model || !model->layers)
+    if (!model || !(model->layers || model->layers_int8))
         return SPIKESEQ_NULL;
     const uint32_t steps = model->time_steps;
     if (!size_within(steps, 16) || (steps & (steps - 1)) || !size_within(model->num_layers, 64) ||
@@ -60,14 +71,16 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
         model->pooling > SPIKESEQ_POOL_MEAN || model->outputs > 1u << 16)
         return SPIKESEQ_BAD_MODEL;
     for (uint32_t l = 0; l < model->num_layers; l++) {
-        const spikeseq_layer *layer = &model->layers[l];
-        if (!layer->input_rows || !layer->recurrent_rows || !layer->threshold || !layer->clip)
+        if (model->layers ? missing(&model->layers[l]) : missing_int8(&model->layers_int8[l], l))
             return SPIKESEQ_NULL;
-        if (!size_within(layer->input_size, 1u << 20) || !size_within(layer->hidden_size, 1u << 16) ||
-            (l && layer->input_size != layer[-1].hidden_size))
+        if (!size_within(spikeseq_inputs(model, l), 1u << 20) || !size_within(spikeseq_hidden(model, l), 1u << 16) ||
+            (l && spikeseq_inputs(model, l) != spikeseq_hidden(model, l - 1)))
             return SPIKESEQ_BAD_MODEL;
     }
-    return model->outputs && !model->readout_rows ? SPIKESEQ_NULL : SPIKESEQ_OK;
+    if (!model->outputs)
+        return SPIKESEQ_OK;
+    const int there = model->layers ? model->readout_rows != NULL : model->readout_int8 && model->readout_scale;
+    return there ? SPIKESEQ_OK : SPIKESEQ_NULL;
 }
 
 spikeseq_status spikeseq_check(const spikeseq_model *model)
@@ -75,6 +88,8 @@ spikeseq_status spikeseq_check(const spikeseq_model *model)
     const spikeseq_status status = spikeseq_check_shape(model);
     if (status != SPIKESEQ_OK)
         return status;
+    if (!model->layers)
+        return spikeseq_check_int8(model);
     int good = 1;
     for (uint32_t l = 0; l < model->num_layers; l++) {
         const spikeseq_layer *layer = &model->layers[l];
@@ -92,7 +107,7 @@ spikeseq_status spikeseq_check(const spikeseq_model *model)
 
 uint32_t spikeseq_last_hidden(const spikeseq_model *model)
 {
-    return model->layers[model->num_layers - 1].hidden_size;
+    return spikeseq_hidden(model, model->num_layers - 1);
 }
 
 size_t spikeseq_output_len(const spikeseq_model *model)
@@ -104,6 +119,6 @@ size_t spikeseq_layer_offset(const spikeseq_model *model, uint32_t number)
 {
     size_t before = 0;
     for (uint32_t l = 0; l < number; l++)
-        before += (size_t)model->layers[l].hidden_size * model->time_steps;
+        before += (size_t)spikeseq_hidden(model, l) * model->time_steps;
     return before;
 }

@@ -39,7 +39,7 @@ SPIKESEQ_HOT static void subtract_rows(float *restrict sum, const float *restric
     }
 }
 
-static int most(const int8_t *k, size_t inputs)
+int spikeseq_most(const int8_t *k, size_t inputs)
 {
     int found = 0;
     for (size_t j = 0; j < inputs; j++) {
@@ -52,7 +52,7 @@ static int most(const int8_t *k, size_t inputs)
 uint64_t spikeseq_event_add(float *sum, const float *rows, size_t width, const int8_t *k, size_t inputs, uint32_t *list)
 {
     uint64_t spikes = 0;
-    const int largest = most(k, inputs);
+    const int largest = spikeseq_most(k, inputs);
     for (int level = 1; level <= largest; level++) {
         size_t plus = 0, minus = 0;
         for (size_t j = 0; j < inputs; j++) { /* branch-free: the next hit overwrites a miss */

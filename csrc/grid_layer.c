@@ -3,55 +3,100 @@
 
 #include "internal.h"
 
-static void start(float *membrane, const float *drive, size_t width, uint32_t t)
+/* what the nodes of one element share; one of the two layers is NULL */
+typedef struct {
+    spikeseq_stream *stream;
+    const spikeseq_layer *layer;
+    const spikeseq_layer_int8 *layer8;
+    const void *drive; /* [4H] constant part of the current, or NULL */
+    size_t hidden, inputs;
+} element;
+
+/* A += the constant part; words of 32 bits in both formats */
+static void start(const element *e, uint32_t t)
 {
-    if (t == 1 && drive)
-        memcpy(membrane, drive, width * sizeof *membrane);
+    const size_t width = 4 * e->hidden;
+    void *membrane = e->layer ? (void *)e->stream->membrane : (void *)e->stream->membrane_int8;
+    if (t == 1 && e->drive)
+        memcpy(membrane, e->drive, width * 4);
     else if (t == 1)
-        memset(membrane, 0, width * sizeof *membrane);
-    else if (drive)
-        spikeseq_add(membrane, drive, width);
+        memset(membrane, 0, width * 4);
+    else if (e->drive && e->layer)
+        spikeseq_add(membrane, e->drive, width);
+    else if (e->drive)
+        spikeseq_add_int8(membrane, e->drive, width);
+}
+
+/* A += spikes k of this layer, or from below */
+static uint64_t events(const element *e, int from_below, const int8_t *k)
+{
+    const size_t width = 4 * e->hidden, inputs = from_below ? e->inputs : e->hidden;
+    spikeseq_stream *stream = e->stream;
+    if (e->layer)
+        return spikeseq_event_add(stream->membrane, from_below ? e->layer->input_rows : e->layer->recurrent_rows, width, k,
+                                  inputs, stream->list);
+    return spikeseq_event_add_int8(stream->membrane_int8, from_below ? e->layer8->input_rows : e->layer8->recurrent_rows,
+                                   width, k, inputs, stream->list);
+}
+
+/* gates, cell and spikes; `at` is the place of node (n, t) in the state. Returns the spikes sent. */
+static uint64_t node(const element *e, uint32_t t, size_t at)
+{
+    spikeseq_stream *stream = e->stream;
+    const spikeseq_model *model = stream->model;
+    const uint32_t steps = model->time_steps, limit = model->max_packet ? model->max_packet : 2 * steps;
+    const int speaks = (t & (t - 1)) == 0;
+    if (e->layer) {
+        if (speaks)
+            spikeseq_grid_cell(e->layer, steps, t, model->shift, stream->membrane, stream->c + at, stream->y);
+        return spikeseq_grid_spikes(t, model->shift, (float)limit, e->hidden, stream->y, stream->emitted, stream->h + at);
+    }
+    if (speaks)
+        spikeseq_grid_cell_int8(e->layer8, steps, t, stream->membrane_int8, stream->c_int8 + at, stream->y_int8);
+    return spikeseq_grid_spikes_int8(steps, t, model->shift, (int32_t)limit, e->hidden, stream->y_int8,
+                                     stream->emitted_int8, stream->h + at);
 }
 
 /* operations of a node that happen without any spike (spikeseq/energy/recurrent.py) */
 static void count_node(spikeseq_counters *did, const spikeseq_model *model, uint64_t hidden, int speaks)
 {
-    uint64_t bits = 1;
-    for (uint32_t rest = model->time_steps; rest > 1; rest >>= 1)
-        bits++;
-    did->gated_adds += speaks ? 3 * bits * hidden : 0;
+    did->gated_adds += speaks ? 3 * (spikeseq_log2(model->time_steps) + 1) * hidden : 0;
     did->comparisons += (speaks ? 3 * (uint64_t)model->time_steps + 5 : 1) * hidden;
     did->comparisons += model->max_packet ? 2 * hidden : 0;
     did->neuron_updates += (speaks ? 3 : 2) * hidden;
 }
 
-void spikeseq_grid_layer(spikeseq_stream *stream, uint32_t number, const float *drive, const int8_t *below)
+static const void *drive_of(const spikeseq_stream *stream, uint32_t number)
 {
     const spikeseq_model *model = stream->model;
-    const spikeseq_layer *layer = &model->layers[number];
-    const size_t hidden = layer->hidden_size, width = 4 * hidden, inputs = layer->input_size;
-    const float limit = model->max_packet ? (float)model->max_packet : 2.0f * (float)model->time_steps;
-    spikeseq_counters *did = &stream->counters[number];
-    float *c = stream->c + spikeseq_layer_offset(model, number);
-    int8_t *h = stream->h + spikeseq_layer_offset(model, number);
+    if (number == 0)
+        return model->layers ? (const void *)stream->drive : (const void *)stream->drive_int8;
+    return model->layers ? (const void *)model->layers[number].bias : (const void *)model->layers_int8[number].bias;
+}
 
-    memset(stream->emitted, 0, hidden * sizeof *stream->emitted);
-    memset(stream->y, 0, hidden * sizeof *stream->y);
-    for (uint32_t t = 1; t <= model->time_steps; t++, c += hidden, h += hidden) {
-        const int speaks = (t & (t - 1)) == 0;
+void spikeseq_grid_layer(spikeseq_stream *stream, uint32_t number, const int8_t *below)
+{
+    const spikeseq_model *model = stream->model;
+    const size_t hidden = spikeseq_hidden(model, number), inputs = spikeseq_inputs(model, number);
+    const element e = {stream, model->layers ? &model->layers[number] : NULL,
+                       model->layers ? NULL : &model->layers_int8[number], drive_of(stream, number), hidden, inputs};
+    spikeseq_counters *did = &stream->counters[number];
+    size_t at = spikeseq_layer_offset(model, number);
+
+    memset(e.layer ? (void *)stream->emitted : (void *)stream->emitted_int8, 0, hidden * 4);
+    memset(e.layer ? (void *)stream->y : (void *)stream->y_int8, 0, hidden * 4);
+    for (uint32_t t = 1; t <= model->time_steps; t++, at += hidden) {
         uint64_t spikes;
-        start(stream->membrane, drive, width, t);
-        did->acs += drive ? width : 0;
-        spikes = spikeseq_event_add(stream->membrane, layer->recurrent_rows, width, h, hidden, stream->list);
+        start(&e, t);
+        did->acs += e.drive ? 4 * hidden : 0;
+        spikes = events(&e, 0, stream->h + at);
         if (below) {
-            spikes += spikeseq_event_add(stream->membrane, layer->input_rows, width, below, inputs, stream->list);
+            spikes += events(&e, 1, below);
             below += inputs;
         }
-        did->acs += spikes * width;
-        if (speaks)
-            spikeseq_grid_cell(layer, model->time_steps, t, model->shift, stream->membrane, c, stream->y);
-        did->spikes += spikeseq_grid_spikes(t, model->shift, limit, hidden, stream->y, stream->emitted, h);
-        count_node(did, model, hidden, speaks);
+        did->acs += spikes * 4 * hidden;
+        did->spikes += node(&e, t, at);
+        count_node(did, model, hidden, (t & (t - 1)) == 0);
     }
     did->elements++;
 }

@@ -20,8 +20,16 @@ void spikeseq_readout(spikeseq_stream *stream)
     }
     spikeseq_counters *did = &stream->counters[model->num_layers];
     memset(stream->total, 0, model->outputs * sizeof *stream->total);
-    did->acs += model->outputs * spikeseq_event_add(stream->total, model->readout_rows, model->outputs, stream->packets,
-                                                    hidden, stream->list);
+    if (model->layers) {
+        did->acs += model->outputs * spikeseq_event_add(stream->total, model->readout_rows, model->outputs, stream->packets,
+                                                        hidden, stream->list);
+    } else {
+        memset(stream->sums, 0, model->outputs * sizeof *stream->sums);
+        did->acs += model->outputs * spikeseq_event_add_int8(stream->sums, model->readout_int8, model->outputs,
+                                                             stream->packets, hidden, stream->list);
+        for (size_t o = 0; o < model->outputs; o++) /* a power of two: exact */
+            stream->total[o] = (float)stream->sums[o] * model->readout_scale[o];
+    }
     did->elements++;
     for (size_t o = 0; o < model->outputs; o++)
         stream->total[o] = stream->total[o] * share + (model->readout_bias ? model->readout_bias[o] : 0.0f);

@@ -6,7 +6,7 @@ spikeseq_status spikeseq_sequence(spikeseq_stream *stream, const float *x, size_
     if (!stream || !stream->model || !x || !y)
         return SPIKESEQ_NULL;
     const spikeseq_model *model = stream->model;
-    const size_t inputs = model->layers->input_size, elements = x_len / inputs, len = spikeseq_output_len(model);
+    const size_t inputs = spikeseq_inputs(model, 0), elements = x_len / inputs, len = spikeseq_output_len(model);
     if (!elements || x_len % inputs || y_len != (model->outputs ? len : elements * len))
         return SPIKESEQ_BAD_SIZE;
     for (size_t n = 0; n < elements; n++) {

@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* changes when a struct or a function below changes: a loader compares it */
-#define SPIKESEQ_ABI 1u
+#define SPIKESEQ_ABI 2u
 
 typedef enum {
     SPIKESEQ_OK = 0,
@@ -59,16 +59,32 @@ typedef struct {
     const float *clip;           /* [H] gam */
 } spikeseq_layer;
 
+/* The same with int8 weights and int32 sums: after the input product only additions, comparisons and shifts.
+ * A weight w of channel j (one of 4H) is the integer w 2^s_j, membranes are in units of 2^-s_j, c and gam of 2^-16. */
+typedef struct {
+    uint32_t input_size, hidden_size;
+    const int8_t *input_rows;     /* [I][4H] first layer: w 2^r_j with a scale of its own; above: w 2^s_j */
+    const int8_t *recurrent_rows; /* [H][4H] w 2^s_j */
+    const float *input_scale;     /* [4H] first layer: 2^(s_j - r_j); above: NULL */
+    const int32_t *bias;          /* [4H] b 2^s_j, or NULL */
+    const int32_t *levels;        /* [T][3][H] of i, f, o: the k-th is ceil(V (k - shift - T / 2) 2^s_j), k = 1 .. T */
+    const int32_t *clip;          /* [H] gam 2^16, in 1 .. 2^25 */
+    const uint8_t *candidate;     /* [H] 16 - s_j of g, in 4 .. 24 */
+} spikeseq_layer_int8;
+
 typedef struct {
     uint32_t time_steps;          /* T: 1, 2, 4, 8 or 16 */
     uint32_t max_packet;          /* B; 0: packets as large as they come */
     float shift;                  /* 1/2 or 0 */
     uint32_t num_layers;          /* 1 .. 64 */
-    const spikeseq_layer *layers; /* [num_layers] */
+    const spikeseq_layer *layers; /* [num_layers]; NULL for int8 */
     uint32_t pooling;             /* spikeseq_pooling of the readout */
     uint32_t outputs;             /* O of the readout, 1 .. 2^16; 0: none, the output is the last layer's */
     const float *readout_rows;    /* [H][O] */
     const float *readout_bias;    /* [O], or NULL */
+    const spikeseq_layer_int8 *layers_int8; /* [num_layers]; NULL for float32 */
+    const int8_t *readout_int8;             /* [H][O] instead of readout_rows */
+    const float *readout_scale;             /* [O] their power of two */
 } spikeseq_model;
 
 /* operations done, by the rules of spikeseq.energy */
@@ -82,13 +98,15 @@ typedef struct {
     spikeseq_counters *counters; /* [num_layers], then the readout's */
     double *sum;                 /* [O] outputs so far, for pooling mean */
     uint64_t elements;           /* since the reset */
-    float *c;                    /* by layer [T][H] */
+    float *c;                    /* by layer [T][H]; NULL for int8 */
+    int32_t *c_int8;             /* the same in units of 2^-16; NULL for float32 */
     int8_t *h;                   /* by layer [T][H] spikes of the last element */
     float *membrane, *drive;     /* [4H] of the widest layer */
     float *emitted, *y;          /* [H] of the widest layer */
     float *total;                /* [max(O, H)] */
     int8_t *packets;             /* [H] */
     uint32_t *list;              /* [max(H)] addresses of spikes */
+    int32_t *membrane_int8, *drive_int8, *emitted_int8, *y_int8, *sums; /* int8: [4H], [4H], [H], [2H], [O] */
 } spikeseq_stream;
 
 SPIKESEQ_API uint32_t spikeseq_abi(void);

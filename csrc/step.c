@@ -6,17 +6,19 @@
 spikeseq_status spikeseq_advance(spikeseq_stream *stream, const float *x)
 {
     const spikeseq_model *model = stream->model;
-    const spikeseq_layer *first = model->layers;
-    const size_t width = 4 * (size_t)first->hidden_size;
-    if (!spikeseq_finite(x, first->input_size))
+    const size_t inputs = spikeseq_inputs(model, 0), width = 4 * (size_t)spikeseq_hidden(model, 0);
+    if (!spikeseq_finite(x, inputs))
         return SPIKESEQ_NOT_FINITE;
-    spikeseq_input_product(stream->drive, first->input_rows, first->bias, x, first->input_size, width);
+    if (model->layers)
+        spikeseq_input_product(stream->drive, model->layers->input_rows, model->layers->bias, x, inputs, width);
+    else
+        spikeseq_input_product_int8(model->layers_int8, model->time_steps, x, stream->drive, stream->drive_int8);
     if (!spikeseq_finite(stream->drive, width)) /* nothing has moved yet; a finite drive makes no NaN further on */
         return SPIKESEQ_NOT_FINITE;
-    stream->counters[0].macs += first->input_size * width;
-    spikeseq_grid_layer(stream, 0, stream->drive, NULL);
+    stream->counters[0].macs += inputs * width;
+    spikeseq_grid_layer(stream, 0, NULL);
     for (uint32_t l = 1; l < model->num_layers; l++)
-        spikeseq_grid_layer(stream, l, model->layers[l].bias, stream->h + spikeseq_layer_offset(model, l - 1));
+        spikeseq_grid_layer(stream, l, stream->h + spikeseq_layer_offset(model, l - 1));
     stream->elements++;
     if (model->outputs && model->pooling == SPIKESEQ_POOL_MEAN) {
         spikeseq_readout(stream);
@@ -42,7 +44,7 @@ spikeseq_status spikeseq_step(spikeseq_stream *stream, const float *x, size_t x_
 {
     if (!stream || !stream->model || !x || (!y && y_len))
         return SPIKESEQ_NULL;
-    if (x_len != stream->model->layers->input_size || (y && y_len != spikeseq_output_len(stream->model)))
+    if (x_len != spikeseq_inputs(stream->model, 0) || (y && y_len != spikeseq_output_len(stream->model)))
         return SPIKESEQ_BAD_SIZE;
     const spikeseq_status status = spikeseq_advance(stream, x);
     if (status == SPIKESEQ_OK && y)

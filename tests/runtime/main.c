@@ -107,8 +107,47 @@ static void refused(spikeseq_model model, float *weights)
         CHECK(strlen(spikeseq_message((spikeseq_status)status)) > 1);
 }
 
+static void integers(float *x)
+{
+    static int8_t w[I * 4 * H], u[H * 4 * H], out[H * O];
+    static float scale[4 * H], out_scale[O] = {0.5f, 1.0f, 0.25f}, bias[O] = {1.0f, -1.0f, 0.5f};
+    static int32_t b[4 * H], levels[16 * 3 * H], gam[H];
+    static uint8_t candidate[H];
+    const int32_t wide = 1 << 22; /* sums come to their limits */
+    for (size_t j = 0; j < 4 * H; j++)
+        scale[j] = 1.0f, b[j] = (int32_t)(rand() % (2 * wide)) / 16 - wide / 16;
+    for (size_t j = 0; j < sizeof w; j++)
+        w[j] = (int8_t)(rand() % 256 - 128);
+    for (size_t j = 0; j < sizeof u; j++)
+        u[j] = (int8_t)(rand() % 256 - 128);
+    for (size_t j = 0; j < sizeof out; j++)
+        out[j] = (int8_t)(rand() % 256 - 128);
+    for (size_t j = 0; j < 16 * 3 * H; j++)
+        levels[j] = rand() % 2000 - 1000;
+    for (size_t j = 0; j < H; j++)
+        gam[j] = j % 2 ? 1 << 25 : 1 << 16, candidate[j] = (uint8_t)(4 + rand() % 21);
+    spikeseq_layer_int8 layers[2] = {{I, H, w, u, scale, b, levels, gam, candidate},
+                                     {H, H, u, u, NULL, NULL, levels, gam, candidate}};
+    for (uint32_t steps = 1; steps <= 16; steps *= 2)
+        for (uint32_t outputs = 0; outputs <= O; outputs += O)
+            run((spikeseq_model){steps, steps == 4, 0.5f, 2, NULL, steps % 4 == 0, outputs, NULL, bias, layers, out,
+                                 out_scale}, x);
+    spikeseq_model m = {2, 0, 0.5f, 2, NULL, 0, O, NULL, bias, layers, out, out_scale};
+    scale[2] = 3.0f;
+    CHECK(spikeseq_check(&m) == SPIKESEQ_BAD_WEIGHT);
+    scale[2] = 1.0f, b[1] = INT32_MIN;
+    CHECK(spikeseq_check(&m) == SPIKESEQ_BAD_WEIGHT);
+    b[1] = 0, candidate[0] = 3;
+    CHECK(spikeseq_check(&m) == SPIKESEQ_BAD_WEIGHT);
+    candidate[0] = 4, layers[0].levels = NULL;
+    CHECK(spikeseq_check(&m) == SPIKESEQ_NULL);
+}
+
 int main(void)
 {
+    float *chunk = filled(L * I, 100.0f);
+    integers(chunk);
+    free(chunk);
     const float scales[] = {0.0f, 1e-40f, 1.0f, 1e25f};
     for (size_t s = 0; s < 4; s++) {
         float *w = filled(I * 4 * H, scales[s]), *u = filled(H * 4 * H, scales[s]), *b = filled(4 * H, scales[s]);
@@ -117,8 +156,8 @@ int main(void)
         for (uint32_t steps = 1; steps <= 16; steps *= 2)
             for (uint32_t packet = 0; packet <= 1; packet++)
                 for (uint32_t outputs = 0; outputs <= O; outputs += O)
-                    run((spikeseq_model){steps, packet, 0.5f, 2, layers, steps % 4 == 0, outputs, out, b}, x);
-        refused((spikeseq_model){2, 0, 0.5f, 2, layers, 0, O, out, b}, u);
+                    run((spikeseq_model){steps, packet, 0.5f, 2, layers, steps % 4 == 0, outputs, out, b, NULL, NULL, NULL}, x);
+        refused((spikeseq_model){2, 0, 0.5f, 2, layers, 0, O, out, b, NULL, NULL, NULL}, u);
         free(w), free(u), free(b), free(v), free(gam), free(out), free(x);
     }
     puts("ok");

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,15 +13,17 @@ from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.nn.kinds import GridKind
 from spikeseq.nn.lstm import QuantizedLSTM, SpikingLSTM
 from spikeseq.nn.spiking import as_spiking
-from spikeseq.runtime.arrays import MOST_PACKET, Array, LayerArrays, ReadoutArrays, Settings
+from spikeseq.runtime.arrays import MOST_PACKET, Array, LayerArrays, ReadoutArrays, Settings, check_settings
+from spikeseq.runtime.int8 import int8_layer, int8_readout
 from spikeseq.runtime.program import Program
 
 
-def compile(model: nn.Module) -> Program:
+def compile(model: nn.Module, weights: Literal["float32", "int8"] = "float32") -> Program:
     """Return the model, in evaluation mode and float32, for the event-driven runtime.
 
     model    SpikingLSTM, QuantizedLSTM (unrolled over T), or a SequenceClassifier of one of them; ``input_encoding="direct"``,
              one direction. Numbers outside float32 are refused, others are rounded.
+    weights  "float32", or "int8": rounded to 8 bits with a power-of-two scale for each channel, sums of 32 bits
     Raises ConfigError naming the module that cannot run.
     """
     if isinstance(model, SequenceClassifier):
@@ -42,14 +44,18 @@ def compile(model: nn.Module) -> Program:
         raise ConfigError(f"{name} has bidirectional=True: a backward direction cannot run element by element")
     if kind.encoding.code != "direct":
         raise ConfigError(f"{name} has input_encoding={kind.encoding.code!r}: only 'direct' can run event-driven")
-    settings = Settings(kind.time_steps, min(kind.max_packet or 0, MOST_PACKET), kind.shift, prefix)
+    settings = Settings(kind.time_steps, min(kind.max_packet or 0, MOST_PACKET), kind.shift, prefix, weights)
+    check_settings(settings)
     layers = [_layer(kind, layer.part(f"l{number}"), name) for number in range(layer.num_layers)]
     readout = None
     if isinstance(model, SequenceClassifier):
         linear = model.readout
         bias = None if linear.bias is None else _array(linear.bias, "readout")
-        readout = ReadoutArrays(_array(linear.weight.T, "readout"), bias, model.pooling)
-    return Program(settings, layers, readout)
+        readout = ReadoutArrays(_array(linear.weight.T, "readout"), None, bias, model.pooling)
+    if weights == "float32":
+        return Program(settings, layers, readout)
+    eight = [int8_layer(layer, number, settings) for number, layer in enumerate(layers)]
+    return Program(settings, eight, readout and int8_readout(readout))
 
 
 def _layer(kind: GridKind, values: Any, name: str) -> LayerArrays:

@@ -4,7 +4,7 @@
 4         version                little-endian, as all numbers
 4         length of the header
 ..        header                 JSON: settings, sizes
-..        float32 arrays         in the order of Program.layers and Program.readout, without gaps
+..        arrays                 in the order of Program.layers and Program.readout, without gaps
 4         CRC-32 of all before   any damage within 32 neighbouring bits is found for certain, other damage but for 2^-32
 """
 
@@ -20,13 +20,22 @@ from typing import Any
 import numpy as np
 
 from spikeseq.errors import CheckpointError
-from spikeseq.runtime.arrays import LayerArrays, ReadoutArrays, Settings
+from spikeseq.runtime.arrays import (
+    Int8Arrays,
+    LayerArrays,
+    ReadoutArrays,
+    Settings,
+    check_settings,
+    layer_spec,
+    readout_spec,
+)
 
 MAGIC, VERSION = b"SPKSQ\r\n\x1a", 1
+Spec = dict[str, tuple[str, tuple[int, ...]]]
 _HEAD = struct.Struct("<8sII")
 
 
-def encode(settings: Settings, layers: Sequence[LayerArrays], readout: ReadoutArrays | None) -> bytes:
+def encode(settings: Settings, layers: Sequence[LayerArrays | Int8Arrays], readout: ReadoutArrays | None) -> bytes:
     """Return the file's content."""
     header = {
         "settings": asdict(settings),
@@ -34,13 +43,12 @@ def encode(settings: Settings, layers: Sequence[LayerArrays], readout: ReadoutAr
         "readout": readout and [readout.rows.shape[1], readout.bias is not None, readout.pooling],
     }
     text = json.dumps(header).encode()
-    arrays = [a for layer in layers for a in layer] + (list(readout[:2]) if readout else [])
-    body = b"".join(a.astype("<f4").tobytes() for a in arrays if a is not None)
+    body = b"".join(_bytes(a) for a in layers) + (_bytes(readout) if readout else b"")
     content = _HEAD.pack(MAGIC, VERSION, len(text)) + text + body
     return content + struct.pack("<I", zlib.crc32(content))
 
 
-def decode(data: bytes) -> tuple[Settings, list[LayerArrays], ReadoutArrays | None]:
+def decode(data: bytes) -> tuple[Settings, list[LayerArrays | Int8Arrays], ReadoutArrays | None]:
     """Return what :func:`encode` was given. Raises CheckpointError for everything else."""
     if len(data) < _HEAD.size + 4 or not data.startswith(MAGIC):
         raise CheckpointError("no file that program.save() wrote, or cut short")
@@ -52,33 +60,48 @@ def decode(data: bytes) -> tuple[Settings, list[LayerArrays], ReadoutArrays | No
         raise CheckpointError(f"it has version {version}, this one reads {VERSION}: save it anew")
     try:
         header = json.loads(content[_HEAD.size : _HEAD.size + length])
-        return _build(header, np.frombuffer(content[_HEAD.size + length :], "<f4"))
+        return _build(header, content[_HEAD.size + length :])
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"a header that describes no program ({error}); save it anew") from error
 
 
-def _build(header: Any, values: Any) -> tuple[Settings, list[LayerArrays], ReadoutArrays | None]:
+def _bytes(arrays: Any) -> bytes:
+    """All arrays of a layer or readout, in order; little-endian."""
+    found = [a for a in arrays if isinstance(a, np.ndarray)]
+    return b"".join(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in found)
+
+
+def _build(header: Any, data: bytes) -> tuple[Settings, list[LayerArrays | Int8Arrays], ReadoutArrays | None]:
     """Header and numbers -> settings and arrays; Program checks them."""
     place = 0
 
-    def take(*shape: int) -> Any:
+    def take(spec: Spec, missing: set[str]) -> dict[str, Any]:
         nonlocal place
-        size = int(np.prod(shape, dtype=object))
-        if size < 1 or size > len(values) - place:
-            raise ValueError("sizes and content differ")
-        place += size
-        return values[place - size : place].reshape(shape)
+        found: dict[str, Any] = dict.fromkeys(missing)
+        for name, (kind, shape) in spec.items():
+            if name in missing:
+                continue
+            size = int(np.prod(shape, dtype=object)) * np.dtype(kind).itemsize
+            if size < 1 or size > len(data) - place:
+                raise ValueError("sizes and content differ")
+            found[name] = np.frombuffer(data[place : place + size], kind).reshape(shape)
+            place += size
+        return found
 
-    layers = []
-    for width, hidden, biased in header["layers"]:
-        rows = take(width, 4 * hidden), take(hidden, 4 * hidden)
-        bias = take(4 * hidden) if biased else None
-        layers.append(LayerArrays(*rows, bias, take(3, hidden), take(hidden)))
+    settings = Settings(**header["settings"])
+    check_settings(settings)
+    eight = settings.weights == "int8"
+    layers: list[LayerArrays | Int8Arrays] = []
+    for number, (width, hidden, biased) in enumerate(header["layers"]):
+        missing = (set() if biased else {"bias"}) | ({"input_scale"} if eight and number else set())
+        found = take(layer_spec(settings, width, hidden), missing)
+        layers.append(Int8Arrays(**found) if eight else LayerArrays(**found))
     readout = None
     if header["readout"]:
         outputs, biased, pooling = header["readout"]
-        rows = take(layers[-1].clip.shape[0], outputs)
-        readout = ReadoutArrays(rows, take(outputs) if biased else None, pooling)
-    if place != len(values):
+        missing = (set() if biased else {"bias"}) | (set() if eight else {"scale"})
+        spec = readout_spec(settings, len(layers[-1].clip), outputs)
+        readout = ReadoutArrays(**take(spec, missing), pooling=pooling)
+    if place != len(data):
         raise ValueError("sizes and content differ")
-    return Settings(**header["settings"]), layers, readout
+    return settings, layers, readout

@@ -6,16 +6,29 @@ import ctypes
 import functools
 import os
 import sys
-from ctypes import POINTER, Structure, c_double, c_float, c_int8, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    Structure,
+    c_double,
+    c_float,
+    c_int8,
+    c_int32,
+    c_size_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from pathlib import Path
 from typing import Any, ClassVar
 
 from spikeseq.errors import ConfigError
 
-ABI = 1  # SPIKESEQ_ABI
+ABI = 2  # SPIKESEQ_ABI
 OK = 0  # spikeseq_status
 OPERATIONS = ("elements", "macs", "acs", "gated_adds", "neuron_updates", "comparisons", "spikes")
 FloatPointer = POINTER(c_float)
+Byte, Word = POINTER(c_int8), POINTER(c_int32)
 
 
 class LayerC(Structure):
@@ -27,13 +40,23 @@ class LayerC(Structure):
     ]  # fmt: skip
 
 
+class LayerInt8C(Structure):
+    """``spikeseq_layer_int8``."""
+
+    _fields_: ClassVar[Any] = [
+        ("input_size", c_uint32), ("hidden_size", c_uint32), ("input_rows", Byte), ("recurrent_rows", Byte),
+        ("input_scale", FloatPointer), ("bias", Word), ("levels", Word), ("clip", Word), ("candidate", POINTER(c_uint8)),
+    ]  # fmt: skip
+
+
 class ModelC(Structure):
     """``spikeseq_model``."""
 
     _fields_: ClassVar[Any] = [
         ("time_steps", c_uint32), ("max_packet", c_uint32), ("shift", c_float), ("num_layers", c_uint32),
         ("layers", POINTER(LayerC)), ("pooling", c_uint32), ("outputs", c_uint32), ("readout_rows", FloatPointer),
-        ("readout_bias", FloatPointer),
+        ("readout_bias", FloatPointer), ("layers_int8", POINTER(LayerInt8C)), ("readout_int8", Byte),
+        ("readout_scale", FloatPointer),
     ]  # fmt: skip
 
 
@@ -48,9 +71,10 @@ class StreamC(Structure):
 
     _fields_: ClassVar[Any] = [
         ("model", POINTER(ModelC)), ("counters", POINTER(CountersC)), ("sum", POINTER(c_double)), ("elements", c_uint64),
-        ("c", FloatPointer), ("h", POINTER(c_int8)), ("membrane", FloatPointer), ("drive", FloatPointer),
+        ("c", FloatPointer), ("c_int8", Word), ("h", POINTER(c_int8)), ("membrane", FloatPointer), ("drive", FloatPointer),
         ("emitted", FloatPointer), ("y", FloatPointer), ("total", FloatPointer), ("packets", POINTER(c_int8)),
-        ("list", POINTER(c_uint32)),
+        ("list", POINTER(c_uint32)), ("membrane_int8", Word), ("drive_int8", Word), ("emitted_int8", Word), ("y_int8", Word),
+        ("sums", Word),
     ]  # fmt: skip
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spikeseq.errors import CheckpointError, ConfigError
 from spikeseq.report.atomic import write_atomic
 from spikeseq.runtime import library as lib
 from spikeseq.runtime.arrays import (
     POOLING,
-    Array,
+    Int8Arrays,
     LayerArrays,
     ReadoutArrays,
     Settings,
@@ -22,8 +26,8 @@ from spikeseq.runtime.file import decode, encode
 from spikeseq.runtime.stream import Stream
 
 
-def _pointer(array: Array | None) -> ctypes._Pointer[ctypes.c_float] | None:
-    return None if array is None else array.ctypes.data_as(lib.FloatPointer)
+def _pointer(array: NDArray[Any] | None, kind: Any = lib.FloatPointer) -> Any:
+    return None if array is None else array.ctypes.data_as(kind)
 
 
 class Program:
@@ -32,22 +36,37 @@ class Program:
     Raises ConfigError when the arrays do not fit each other, hold a number that cannot work, or no library was built.
     """
 
-    def __init__(self, settings: Settings, layers: list[LayerArrays], readout: ReadoutArrays | None = None) -> None:
+    def __init__(
+        self, settings: Settings, layers: Sequence[LayerArrays | Int8Arrays], readout: ReadoutArrays | None = None
+    ) -> None:
         self.library = lib.load_library()
-        self.settings = settings
-        self.layers = tuple(LayerArrays(*(frozen(a) for a in layer)) for layer in layers)  # type: ignore[arg-type]
-        self.readout = readout and ReadoutArrays(frozen(readout.rows), frozen(readout.bias), readout.pooling)  # type: ignore[arg-type]
         check_settings(settings)
-        check_shapes(self.layers, self.readout)
-        self._made = (lib.LayerC * len(self.layers))(*(_layer(a) for a in self.layers))
-        self.model = lib.ModelC(
-            settings.time_steps, settings.max_packet, settings.shift, len(self.layers), self._made,
-            POOLING.index(self.readout.pooling) if self.readout else 0, self.readout.rows.shape[1] if self.readout else 0,
-            _pointer(self.readout and self.readout.rows), _pointer(self.readout and self.readout.bias),
-        )  # fmt: skip
+        check_shapes(settings, layers, readout)
+        self.settings = settings
+        self.layers = tuple(type(layer)(*(frozen(a) for a in layer)) for layer in layers)  # type: ignore[arg-type]
+        self.readout: ReadoutArrays | None = None
+        if readout:
+            rows, scale, bias = (frozen(a) for a in readout[:3])
+            assert rows is not None
+            self.readout = ReadoutArrays(rows, scale, bias, readout.pooling)
+        self.model = self._model()
         status = self.library.spikeseq_check(self.model)
         if status != lib.OK:
             raise ConfigError(f"the model cannot run: {lib.message(self.library, status)}")
+
+    def _model(self) -> lib.ModelC:
+        """The descriptor; its pointers lead into the arrays that this program keeps."""
+        eight, own, readout = self.settings.weights == "int8", self.settings, self.readout
+        made = [_layer(arrays, lib.LayerInt8C if eight else lib.LayerC) for arrays in self.layers]
+        self._made = (type(made[0]) * len(made))(*made)
+        rows = readout.rows if readout else None
+        return lib.ModelC(
+            own.time_steps, own.max_packet, own.shift, len(made), None if eight else self._made,
+            POOLING.index(readout.pooling) if readout else 0, self.output_size if readout else 0,
+            None if eight else _pointer(rows), _pointer(readout.bias if readout else None),
+            self._made if eight else None, _pointer(rows, lib.Byte) if eight else None,
+            _pointer(readout.scale if readout else None),
+        )  # fmt: skip
 
     @property
     def input_size(self) -> int:
@@ -68,8 +87,8 @@ class Program:
     @property
     def nbytes(self) -> int:
         """Resident bytes of the weights."""
-        arrays = [a for layer in self.layers for a in layer] + (list(self.readout[:2]) if self.readout else [])
-        return sum(a.nbytes for a in arrays if a is not None)
+        arrays = [a for layer in (*self.layers, *([self.readout] if self.readout else [])) for a in layer]
+        return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return ``batch_size`` sequences side by side, each at its start."""
@@ -93,5 +112,7 @@ class Program:
             raise CheckpointError(f"program {str(path)!r}: {error}") from error
 
 
-def _layer(arrays: LayerArrays) -> lib.LayerC:
-    return lib.LayerC(arrays.input_rows.shape[0], arrays.recurrent_rows.shape[0], *(_pointer(a) for a in arrays))
+def _layer(arrays: LayerArrays | Int8Arrays, kind: Any) -> Any:
+    types = [field[1] for field in kind._fields_[2:]]
+    pointers = [_pointer(a, t) for a, t in zip(arrays, types, strict=True)]
+    return kind(len(arrays.input_rows), len(arrays.recurrent_rows), *pointers)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from spikeseq.runtime.program import Program
 
 _LINE = 64  # bytes of a cache line
+LARGEST_C = 1 << 26  # of an int8 program, grid_node_int8.c
 
 
 class Stream:
@@ -75,7 +76,8 @@ class Stream:
     def state(self) -> dict[str, NDArray[Any]]:
         """State as plain arrays, for ``np.savez``.
 
-        c [B, layers, T, H] float32;  h [B, layers, T, H] int8 spikes;  sum [B, O] float64;  elements [B] uint64
+        c [B, layers, T, H] float32, of an int8 program int32 in units of 2^-16;  h [B, layers, T, H] int8 spikes;
+        sum [B, O] float64;  elements [B] uint64
         """
         found = {name: np.stack([view[name] for view in self._views]) for name in ("c", "h", "sum")}
         return {**found, "elements": np.array([row.elements for row in self._rows], np.uint64)}
@@ -97,6 +99,8 @@ class Stream:
             or (np.abs(new["h"], dtype=int) > limit).any()
         ):
             raise DataError(f"state holds a value that is not finite, or more than {limit} spikes at once")
+        if new["c"].dtype == np.int32 and (np.abs(new["c"], dtype=np.int64) > LARGEST_C).any():
+            raise DataError(f"state['c'] holds a value beyond {LARGEST_C}")
         for b, row in enumerate(self._rows):
             row.elements = int(new["elements"][b])
             for name, view in self._views[b].items():
@@ -136,6 +140,7 @@ def _views(program: Program, row: Any) -> dict[str, NDArray[Any]]:
     shape = (len(program.layers), program.settings.time_steps, hidden)
     outputs = program.output_size if program.readout else 0
     return {
-        "c": np.ctypeslib.as_array(row.c, shape), "h": np.ctypeslib.as_array(row.h, shape),
+        "c": np.ctypeslib.as_array(row.c_int8 if program.settings.weights == "int8" else row.c, shape),
+        "h": np.ctypeslib.as_array(row.h, shape),
         "sum": np.ctypeslib.as_array(row.sum, (outputs,)),
     }  # fmt: skip
