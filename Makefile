@@ -29,6 +29,7 @@ bench: $(STAMP)
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/train_step.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scaling.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime.py
 
 # the runtime's C library alone, for a clone that borrows another's venv by PYTHONPATH
 lib:
