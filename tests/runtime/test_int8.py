@@ -47,7 +47,7 @@ def test_weights_of_eight_bits_are_exact(time_steps, layers, packet, shift):
 
 @pytest.mark.parametrize("time_steps", [1, 2, 4, 8])
 def test_rounded_weights_flip_few_spikes(time_steps):
-    """Of the first elements: an untrained network forgets nothing, later ones differ by what the first have sent."""
+    """Of the first two elements only: in an untrained network one flipped spike changes all that follows (docs/runtime.md: trained)."""
     torch.manual_seed(0)
     model = snn.SpikingLSTM(I, 256, time_steps=time_steps)
     with torch.no_grad():
