@@ -47,7 +47,7 @@ def test_weights_of_eight_bits_are_exact(time_steps, layers, packet, shift):
 
 @pytest.mark.parametrize("time_steps", [1, 2, 4, 8])
 def test_rounded_weights_flip_few_spikes(time_steps):
-    """Of the first two elements only: in an untrained network one flipped spike changes all that follows (docs/runtime.md: trained)."""
+    """Of the first two elements: in an untrained network one flipped spike changes all that follows (docs/runtime.md)."""
     torch.manual_seed(0)
     model = snn.SpikingLSTM(I, 256, time_steps=time_steps)
     with torch.no_grad():
