@@ -8,7 +8,7 @@ ifeq ($(SPIKESEQ_DATA),)
 unexport SPIKESEQ_DATA
 endif
 
-.PHONY: demo test check bench results results-table frontier clean
+.PHONY: demo test check bench lib results results-table frontier clean
 
 demo: $(STAMP)
 	$(BIN)/spikeseq demo --out runs/demo
@@ -29,6 +29,12 @@ bench: $(STAMP)
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/train_step.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scaling.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime.py
+
+# the runtime's C library alone, for a clone that borrows another's venv by PYTHONPATH
+lib:
+	cmake -S csrc -B build/lib -DSPIKESEQ_INPLACE=ON
+	cmake --build build/lib
 
 # hours: every training of docs/results.md, records into results/
 results: $(STAMP)
@@ -38,7 +44,7 @@ results: $(STAMP)
 results-table: $(STAMP)
 	$(BIN)/python -m spikeseq.report.table results docs/results.md
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt $(wildcard csrc/*.[ch]) csrc/CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"

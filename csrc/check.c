@@ -1,0 +1,124 @@
+/* What a model must be; sizes that follow from it. */
+#include <float.h>
+#include <math.h>
+
+#include "internal.h"
+
+/* No sum of rows overflows: 2^16 units x 31 spikes x 1e30; nor does c, which stops growing where gam is half its last bit.
+ * With a finite drive, no state and no output of a checked model is ever NaN or infinite. */
+static const float LARGEST = 1e30f;
+
+uint32_t spikeseq_abi(void) { return SPIKESEQ_ABI; }
+
+const char *spikeseq_message(spikeseq_status status)
+{
+    switch (status) {
+    case SPIKESEQ_OK: return "ok";
+    case SPIKESEQ_NULL: return "a pointer that must be there is NULL";
+    case SPIKESEQ_BAD_MODEL: return "the model's sizes, time steps, shift, packet limit or pooling are out of range";
+    case SPIKESEQ_BAD_WEIGHT: return "a weight is not in [-1e30, 1e30], or a threshold or clip range not in (0, 1e30]";
+    case SPIKESEQ_BAD_SIZE: return "a length is not the model's";
+    case SPIKESEQ_BAD_BUFFER: return "the buffer is too small or its address is no multiple of 8";
+    case SPIKESEQ_NOT_FINITE: return "a value is NaN or infinite";
+    }
+    return "unknown status";
+}
+
+int spikeseq_finite(const float *values, size_t len)
+{
+    int bad = 0;
+    for (size_t j = 0; j < len; j++)
+        bad |= !(fabsf(values[j]) <= FLT_MAX);
+    return !bad;
+}
+
+static int ranges(const float *values, size_t len)
+{
+    int bad = 0;
+    for (size_t j = 0; j < len; j++)
+        bad |= !(values[j] > 0.0f && values[j] <= LARGEST);
+    return !bad;
+}
+
+static int weights(const float *values, size_t len)
+{
+    int bad = 0;
+    for (size_t j = 0; j < len; j++)
+        bad |= !(fabsf(values[j]) <= LARGEST);
+    return !bad;
+}
+
+static int size_within(uint32_t value, uint32_t most) { return value >= 1 && value <= most; }
+
+static int missing(const spikeseq_layer *layer)
+{
+    return !layer->input_rows || !layer->recurrent_rows || !layer->threshold || !layer->clip;
+}
+
+static int missing_int8(const spikeseq_layer_int8 *layer, uint32_t number)
+{
+    return !layer->input_rows || !layer->recurrent_rows || !layer->levels || !layer->clip || !layer->candidate ||
+           (number == 0 && !layer->input_scale);
+}
+
+spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
+{
+    if (!model || !(model->layers || model->layers_int8))
+        return SPIKESEQ_NULL;
+    const uint32_t steps = model->time_steps;
+    if (!size_within(steps, 16) || (steps & (steps - 1)) || !size_within(model->num_layers, 64) ||
+        model->max_packet > 127 || (model->shift != 0.5f && model->shift != 0.0f) ||
+        model->pooling > SPIKESEQ_POOL_MEAN || model->outputs > 1u << 16)
+        return SPIKESEQ_BAD_MODEL;
+    for (uint32_t l = 0; l < model->num_layers; l++) {
+        if (model->layers ? missing(&model->layers[l]) : missing_int8(&model->layers_int8[l], l))
+            return SPIKESEQ_NULL;
+        if (!size_within(spikeseq_inputs(model, l), 1u << 20) || !size_within(spikeseq_hidden(model, l), 1u << 16) ||
+            (l && spikeseq_inputs(model, l) != spikeseq_hidden(model, l - 1)))
+            return SPIKESEQ_BAD_MODEL;
+    }
+    if (!model->outputs)
+        return SPIKESEQ_OK;
+    const int there = model->layers ? model->readout_rows != NULL : model->readout_int8 && model->readout_scale;
+    return there ? SPIKESEQ_OK : SPIKESEQ_NULL;
+}
+
+spikeseq_status spikeseq_check(const spikeseq_model *model)
+{
+    const spikeseq_status status = spikeseq_check_shape(model);
+    if (status != SPIKESEQ_OK)
+        return status;
+    if (!model->layers)
+        return spikeseq_check_int8(model);
+    int good = 1;
+    for (uint32_t l = 0; l < model->num_layers; l++) {
+        const spikeseq_layer *layer = &model->layers[l];
+        const size_t hidden = layer->hidden_size, width = 4 * hidden;
+        good = good && weights(layer->input_rows, layer->input_size * width) &&
+               weights(layer->recurrent_rows, hidden * width) &&
+               (!layer->bias || weights(layer->bias, width)) && ranges(layer->threshold, 3 * hidden) &&
+               ranges(layer->clip, hidden);
+    }
+    if (model->outputs)
+        good = good && weights(model->readout_rows, (size_t)spikeseq_last_hidden(model) * model->outputs) &&
+               (!model->readout_bias || weights(model->readout_bias, model->outputs));
+    return good ? SPIKESEQ_OK : SPIKESEQ_BAD_WEIGHT;
+}
+
+uint32_t spikeseq_last_hidden(const spikeseq_model *model)
+{
+    return spikeseq_hidden(model, model->num_layers - 1);
+}
+
+size_t spikeseq_output_len(const spikeseq_model *model)
+{
+    return model->outputs ? model->outputs : spikeseq_last_hidden(model);
+}
+
+size_t spikeseq_layer_offset(const spikeseq_model *model, uint32_t number)
+{
+    size_t before = 0;
+    for (uint32_t l = 0; l < number; l++)
+        before += (size_t)spikeseq_hidden(model, l) * model->time_steps;
+    return before;
+}

@@ -1,0 +1,102 @@
+/* One element of one layer: T nodes after each other, spikes of the element before and of the layer below as events. */
+#include <string.h>
+
+#include "internal.h"
+
+/* what the nodes of one element share; one of the two layers is NULL */
+typedef struct {
+    spikeseq_stream *stream;
+    const spikeseq_layer *layer;
+    const spikeseq_layer_int8 *layer8;
+    const void *drive; /* [4H] constant part of the current, or NULL */
+    size_t hidden, inputs;
+} element;
+
+/* A += the constant part; words of 32 bits in both formats */
+static void start(const element *e, uint32_t t)
+{
+    const size_t width = 4 * e->hidden;
+    void *membrane = e->layer ? (void *)e->stream->membrane : (void *)e->stream->membrane_int8;
+    if (t == 1 && e->drive)
+        memcpy(membrane, e->drive, width * 4);
+    else if (t == 1)
+        memset(membrane, 0, width * 4);
+    else if (e->drive && e->layer)
+        spikeseq_add(membrane, e->drive, width);
+    else if (e->drive)
+        spikeseq_add_int8(membrane, e->drive, width);
+}
+
+/* A += spikes k of this layer, or from below */
+static uint64_t events(const element *e, int from_below, const int8_t *k)
+{
+    const size_t width = 4 * e->hidden, inputs = from_below ? e->inputs : e->hidden;
+    spikeseq_stream *stream = e->stream;
+    if (e->layer)
+        return spikeseq_event_add(stream->membrane, from_below ? e->layer->input_rows : e->layer->recurrent_rows, width, k,
+                                  inputs, stream->list);
+    return spikeseq_event_add_int8(stream->membrane_int8, from_below ? e->layer8->input_rows : e->layer8->recurrent_rows,
+                                   width, k, inputs, stream->list);
+}
+
+/* gates, cell and spikes; `at` is the place of node (n, t) in the state. Returns the spikes sent. */
+static uint64_t node(const element *e, uint32_t t, size_t at)
+{
+    spikeseq_stream *stream = e->stream;
+    const spikeseq_model *model = stream->model;
+    const uint32_t steps = model->time_steps, limit = model->max_packet ? model->max_packet : 2 * steps;
+    const int speaks = (t & (t - 1)) == 0;
+    if (e->layer) {
+        if (speaks)
+            spikeseq_grid_cell(e->layer, steps, t, model->shift, stream->membrane, stream->c + at, stream->y);
+        return spikeseq_grid_spikes(t, model->shift, (float)limit, e->hidden, stream->y, stream->emitted, stream->h + at);
+    }
+    if (speaks)
+        spikeseq_grid_cell_int8(e->layer8, steps, t, stream->membrane_int8, stream->c_int8 + at, stream->y_int8);
+    return spikeseq_grid_spikes_int8(steps, t, model->shift, (int32_t)limit, e->hidden, stream->y_int8,
+                                     stream->emitted_int8, stream->h + at);
+}
+
+/* operations of a node that happen without any spike (spikeseq/energy/recurrent.py) */
+static void count_node(spikeseq_counters *did, const spikeseq_model *model, uint64_t hidden, int speaks)
+{
+    did->gated_adds += speaks ? 3 * (spikeseq_log2(model->time_steps) + 1) * hidden : 0;
+    did->comparisons += (speaks ? 3 * (uint64_t)model->time_steps + 5 : 1) * hidden;
+    did->comparisons += model->max_packet ? 2 * hidden : 0;
+    did->neuron_updates += (speaks ? 3 : 2) * hidden;
+}
+
+static const void *drive_of(const spikeseq_stream *stream, uint32_t number)
+{
+    const spikeseq_model *model = stream->model;
+    if (number == 0)
+        return model->layers ? (const void *)stream->drive : (const void *)stream->drive_int8;
+    return model->layers ? (const void *)model->layers[number].bias : (const void *)model->layers_int8[number].bias;
+}
+
+void spikeseq_grid_layer(spikeseq_stream *stream, uint32_t number, const int8_t *below)
+{
+    const spikeseq_model *model = stream->model;
+    const size_t hidden = spikeseq_hidden(model, number), inputs = spikeseq_inputs(model, number);
+    const element e = {stream, model->layers ? &model->layers[number] : NULL,
+                       model->layers ? NULL : &model->layers_int8[number], drive_of(stream, number), hidden, inputs};
+    spikeseq_counters *did = &stream->counters[number];
+    size_t at = spikeseq_layer_offset(model, number);
+
+    memset(e.layer ? (void *)stream->emitted : (void *)stream->emitted_int8, 0, hidden * 4);
+    memset(e.layer ? (void *)stream->y : (void *)stream->y_int8, 0, hidden * 4);
+    for (uint32_t t = 1; t <= model->time_steps; t++, at += hidden) {
+        uint64_t spikes;
+        start(&e, t);
+        did->acs += e.drive ? 4 * hidden : 0;
+        spikes = events(&e, 0, stream->h + at);
+        if (below) {
+            spikes += events(&e, 1, below);
+            below += inputs;
+        }
+        did->acs += spikes * 4 * hidden;
+        did->spikes += node(&e, t, at);
+        count_node(did, model, hidden, (t & (t - 1)) == 0);
+    }
+    did->elements++;
+}

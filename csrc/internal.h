@@ -1,0 +1,95 @@
+/* The operators, one per file, and what they share. */
+#ifndef SPIKESEQ_INTERNAL_H
+#define SPIKESEQ_INTERNAL_H
+
+#include "spikeseq.h"
+
+/* One binary for every CPU: the loader picks the clone that fits. Set by CMakeLists.txt where the compiler can. */
+#ifdef SPIKESEQ_CLONES
+#define SPIKESEQ_HOT __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define SPIKESEQ_HOT
+#endif
+
+/* a * b + c rounds twice, as the model does; gcc -std=c11 does so by itself and does not know the pragma */
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+/* drive [width] = bias (or 0) + sum_j x[j] rows[j] */
+void spikeseq_input_product(float *restrict drive, const float *restrict rows, const float *restrict bias,
+                            const float *restrict x, size_t inputs, size_t width);
+
+/* sum [width] += sum_j k[j] rows[j], by additions of rows alone; list [inputs] is scratch. Returns sum_j |k[j]|. */
+uint64_t spikeseq_event_add(float *sum, const float *rows, size_t width, const int8_t *k, size_t inputs, uint32_t *list);
+
+/* largest |k| */
+int spikeseq_most(const int8_t *k, size_t inputs);
+
+/* sum [width] += step [width] */
+void spikeseq_add(float *restrict sum, const float *restrict step, size_t width);
+
+/* gates and cell of node (n, t): membrane [4H] -> c [H], y [H] */
+void spikeseq_grid_cell(const spikeseq_layer *layer, uint32_t steps, uint32_t t, float shift,
+                        const float *restrict membrane, float *restrict c, float *restrict y);
+
+/* spikes of node (n, t): y [H], emitted [H] -> h [H]. Returns sum |h|. */
+uint64_t spikeseq_grid_spikes(uint32_t t, float shift, float limit, size_t hidden, const float *restrict y,
+                              float *restrict emitted, int8_t *restrict h);
+
+/* all T nodes of one element of layer `number`; below is NULL for the first, whose drive is in the stream */
+void spikeseq_grid_layer(spikeseq_stream *stream, uint32_t number, const int8_t *below);
+
+/* total [O] = W_out sum_t h_t / T + b_out, or [H] = sum_t h_t / T */
+void spikeseq_readout(spikeseq_stream *stream);
+
+/* int8 twins of the operators above */
+void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const float *restrict x,
+                                 float *restrict sums, int32_t *restrict drive);
+uint64_t spikeseq_event_add_int8(int32_t *sum, const int8_t *rows, size_t width, const int8_t *k, size_t inputs,
+                                 uint32_t *list);
+void spikeseq_add_int8(int32_t *restrict sum, const int32_t *restrict step, size_t width);
+void spikeseq_grid_cell_int8(const spikeseq_layer_int8 *layer, uint32_t steps, uint32_t t,
+                             const int32_t *restrict membrane, int32_t *restrict c, int32_t *restrict y);
+uint64_t spikeseq_grid_spikes_int8(uint32_t steps, uint32_t t, float shift, int32_t limit, size_t hidden,
+                                   int32_t *restrict y, int32_t *restrict emitted, int8_t *restrict h);
+
+/* log2 of a power of two */
+static inline uint32_t spikeseq_log2(uint32_t power)
+{
+    uint32_t bits = 0;
+    while (power >>= 1)
+        bits++;
+    return bits;
+}
+
+static inline uint32_t spikeseq_hidden(const spikeseq_model *model, uint32_t number)
+{
+    return model->layers ? model->layers[number].hidden_size : model->layers_int8[number].hidden_size;
+}
+
+static inline uint32_t spikeseq_inputs(const spikeseq_model *model, uint32_t number)
+{
+    return model->layers ? model->layers[number].input_size : model->layers_int8[number].input_size;
+}
+
+/* one element through all layers; no output */
+spikeseq_status spikeseq_advance(spikeseq_stream *stream, const float *x);
+
+/* NULL or BAD_MODEL for what can be seen without reading the weights */
+spikeseq_status spikeseq_check_shape(const spikeseq_model *model);
+
+/* BAD_WEIGHT, or OK: the numbers of an int8 model whose shape is checked */
+spikeseq_status spikeseq_check_int8(const spikeseq_model *model);
+
+/* 1 if every value is finite */
+int spikeseq_finite(const float *values, size_t len);
+
+/* H of the last layer; length of an output */
+uint32_t spikeseq_last_hidden(const spikeseq_model *model);
+size_t spikeseq_output_len(const spikeseq_model *model);
+
+/* offset of layer `number` in stream->c and stream->h, in values */
+size_t spikeseq_layer_offset(const spikeseq_model *model, uint32_t number);
+
+#endif

@@ -1,0 +1,142 @@
+/* spikeseq runtime: a spiking LSTM, element by element, in C11. No dependency, no allocation, no global state.
+ *
+ * Layers of the grid LSTM (docs/equations.md; node (n, t) of T time steps), spikes h_t in {-B .. B}:
+ *
+ *     I_t = W x + b + U h_t[n-1]            first layer; above: W h_t[n] of the layer below instead of W x
+ *     A  += I_t                             membrane; 0 before t = 1
+ *     i, f, o = Q_T(A_k / (t V_k) + 1/2);   g = clip(A_g / t, -gam, gam)
+ *     c_t = f c_t + i g;   y = o clip(c_t, -1, 1);   h_t = clip(R(t y) - E, -B, B);   E += h_t
+ *     Q_T(u) = clip(floor(T u + shift), 0, T) / T;   R(u) = sign(u) floor(|u| + shift)
+ *     a replica whose t is no power of two keeps c_t and repeats the last y
+ *
+ * Output of an element: sum_t h_t / T, or the readout of it: W_out sum_t h_t / T + b_out.
+ *
+ * A spike adds one row of weights, so matrices are stored by input: [in][4H], gate order i, f, g, o. The model is const
+ * and may lie in flash or be shared by threads; a stream is the caller's and belongs to one thread at a time.
+ * Compile with -ffp-contract=off (the default of gcc -std=c11) for results that do not depend on the machine.
+ */
+#ifndef SPIKESEQ_H
+#define SPIKESEQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32) && defined(SPIKESEQ_SHARED)
+#define SPIKESEQ_API __declspec(dllexport)
+#elif defined(__GNUC__)
+#define SPIKESEQ_API __attribute__((visibility("default")))
+#else
+#define SPIKESEQ_API
+#endif
+
+/* changes when a struct or a function below changes: a loader compares it */
+#define SPIKESEQ_ABI 2u
+
+typedef enum {
+    SPIKESEQ_OK = 0,
+    SPIKESEQ_NULL = 1,       /* a pointer that must be there is NULL */
+    SPIKESEQ_BAD_MODEL = 2,  /* sizes, T, shift, packet or pooling out of range, or layers that do not fit */
+    SPIKESEQ_BAD_WEIGHT = 3, /* a weight not in [-1e30, 1e30] or NaN, a threshold or clip range not in (0, 1e30] */
+    SPIKESEQ_BAD_SIZE = 4,   /* a length that is not the model's */
+    SPIKESEQ_BAD_BUFFER = 5, /* buffer too small, or its address no multiple of 8 */
+    SPIKESEQ_NOT_FINITE = 6, /* x, or W x + b, is NaN or infinite: that element was not taken */
+} spikeseq_status;
+
+typedef enum { SPIKESEQ_POOL_LAST = 0, SPIKESEQ_POOL_MEAN = 1 } spikeseq_pooling;
+
+/* one grid layer, I inputs, H units */
+typedef struct {
+    uint32_t input_size;         /* 1 .. 2^20; above the first layer: H of the layer below */
+    uint32_t hidden_size;        /* 1 .. 2^16 */
+    const float *input_rows;     /* [I][4H] */
+    const float *recurrent_rows; /* [H][4H] */
+    const float *bias;           /* [4H], or NULL */
+    const float *threshold;      /* [3][H] V of i, f, o */
+    const float *clip;           /* [H] gam */
+} spikeseq_layer;
+
+/* The same with int8 weights and int32 sums: after the input product only additions, comparisons and shifts.
+ * A weight w of channel j (one of 4H) is the integer w 2^s_j, membranes are in units of 2^-s_j, c and gam of 2^-16. */
+typedef struct {
+    uint32_t input_size, hidden_size;
+    const int8_t *input_rows;     /* [I][4H] first layer: w 2^r_j with a scale of its own; above: w 2^s_j */
+    const int8_t *recurrent_rows; /* [H][4H] w 2^s_j */
+    const float *input_scale;     /* [4H] first layer: 2^(s_j - r_j); above: NULL */
+    const int32_t *bias;          /* [4H] b 2^s_j, or NULL */
+    const int32_t *levels;        /* [T][3][H] of i, f, o: the k-th is ceil(V (k - shift - T / 2) 2^s_j), k = 1 .. T */
+    const int32_t *clip;          /* [H] gam 2^16, in 1 .. 2^25 */
+    const uint8_t *candidate;     /* [H] 16 - s_j of g, in 4 .. 24 */
+} spikeseq_layer_int8;
+
+typedef struct {
+    uint32_t time_steps;          /* T: 1, 2, 4, 8 or 16 */
+    uint32_t max_packet;          /* B; 0: packets as large as they come */
+    float shift;                  /* 1/2 or 0 */
+    uint32_t num_layers;          /* 1 .. 64 */
+    const spikeseq_layer *layers; /* [num_layers]; NULL for int8 */
+    uint32_t pooling;             /* spikeseq_pooling of the readout */
+    uint32_t outputs;             /* O of the readout, 1 .. 2^16; 0: none, the output is the last layer's */
+    const float *readout_rows;    /* [H][O] */
+    const float *readout_bias;    /* [O], or NULL */
+    const spikeseq_layer_int8 *layers_int8; /* [num_layers]; NULL for float32 */
+    const int8_t *readout_int8;             /* [H][O] instead of readout_rows */
+    const float *readout_scale;             /* [O] their power of two */
+} spikeseq_model;
+
+/* operations done, by the rules of spikeseq.energy */
+typedef struct {
+    uint64_t elements, macs, acs, gated_adds, neuron_updates, comparisons, spikes;
+} spikeseq_counters;
+
+/* what one sequence carries, and the room to compute in; every pointer leads into the caller's buffer */
+typedef struct {
+    const spikeseq_model *model;
+    spikeseq_counters *counters; /* [num_layers], then the readout's */
+    double *sum;                 /* [O] outputs so far, for pooling mean */
+    uint64_t elements;           /* since the reset */
+    float *c;                    /* by layer [T][H]; NULL for int8 */
+    int32_t *c_int8;             /* the same in units of 2^-16; NULL for float32 */
+    int8_t *h;                   /* by layer [T][H] spikes of the last element */
+    float *membrane, *drive;     /* [4H] of the widest layer */
+    float *emitted, *y;          /* [H] of the widest layer */
+    float *total;                /* [max(O, H)] */
+    int8_t *packets;             /* [H] */
+    uint32_t *list;              /* [max(H)] addresses of spikes */
+    int32_t *membrane_int8, *drive_int8, *emitted_int8, *y_int8, *sums; /* int8: [4H], [4H], [H], [2H], [O] */
+} spikeseq_stream;
+
+SPIKESEQ_API uint32_t spikeseq_abi(void);
+SPIKESEQ_API const char *spikeseq_message(spikeseq_status status);
+
+/* Check a model once, every weight of it: OK, NULL, BAD_MODEL or BAD_WEIGHT. The functions below trust it. */
+SPIKESEQ_API spikeseq_status spikeseq_check(const spikeseq_model *model);
+
+/* Bytes of a stream's buffer. */
+SPIKESEQ_API spikeseq_status spikeseq_stream_size(const spikeseq_model *model, size_t *bytes);
+
+/* Lay a stream out in a buffer (address a multiple of 8, of 64 for speed), reset it, counters 0. */
+SPIKESEQ_API spikeseq_status spikeseq_stream_init(const spikeseq_model *model, void *buffer, size_t bytes,
+                                                  spikeseq_stream *stream);
+
+/* State as before the first element; counters stay. */
+SPIKESEQ_API spikeseq_status spikeseq_reset(spikeseq_stream *stream);
+
+/* One element: x [I] -> y [O], or [H] without a readout: logits of this element (last) or of the mean so far (mean).
+ * y NULL with y_len 0: no output is formed. */
+SPIKESEQ_API spikeseq_status spikeseq_step(spikeseq_stream *stream, const float *x, size_t x_len, float *y,
+                                           size_t y_len);
+
+/* A chunk of a sequence: x [elements][I] -> y [elements][H] without a readout, else y [O] behind the last element.
+ * Equal to as many steps; a readout with pooling last runs once. Stops at the first element that fails, the ones before
+ * it have been taken: stream->elements tells how many. */
+SPIKESEQ_API spikeseq_status spikeseq_sequence(spikeseq_stream *stream, const float *x, size_t x_len, float *y,
+                                               size_t y_len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,118 @@
+"""A model as flat arrays, checked once, that any number of streams run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.report.atomic import write_atomic
+from spikeseq.runtime import library as lib
+from spikeseq.runtime.arrays import (
+    POOLING,
+    Int8Arrays,
+    LayerArrays,
+    ReadoutArrays,
+    Settings,
+    check_settings,
+    check_shapes,
+    frozen,
+)
+from spikeseq.runtime.file import decode, encode
+from spikeseq.runtime.stream import Stream
+
+
+def _pointer(array: NDArray[Any] | None, kind: Any = lib.FloatPointer) -> Any:
+    return None if array is None else array.ctypes.data_as(kind)
+
+
+class Program:
+    """A spiking model for the event-driven runtime; immutable, shared by streams and threads. Made by ``compile``.
+
+    Raises ConfigError when the arrays do not fit each other, hold a number that cannot work, or no library was built.
+    """
+
+    def __init__(
+        self, settings: Settings, layers: Sequence[LayerArrays | Int8Arrays], readout: ReadoutArrays | None = None
+    ) -> None:
+        self.library = lib.load_library()
+        check_settings(settings)
+        check_shapes(settings, layers, readout)
+        self.settings = settings
+        self.layers = tuple(type(layer)(*(frozen(a) for a in layer)) for layer in layers)  # type: ignore[arg-type]
+        self.readout: ReadoutArrays | None = None
+        if readout:
+            rows, scale, bias = (frozen(a) for a in readout[:3])
+            assert rows is not None
+            self.readout = ReadoutArrays(rows, scale, bias, readout.pooling)
+        self.model = self._model()
+        status = self.library.spikeseq_check(self.model)
+        if status != lib.OK:
+            raise ConfigError(f"the model cannot run: {lib.message(self.library, status)}")
+
+    def _model(self) -> lib.ModelC:
+        """The descriptor; its pointers lead into the arrays that this program keeps."""
+        eight, own, readout = self.settings.weights == "int8", self.settings, self.readout
+        made = [_layer(arrays, lib.LayerInt8C if eight else lib.LayerC) for arrays in self.layers]
+        self._made = (type(made[0]) * len(made))(*made)
+        rows = readout.rows if readout else None
+        return lib.ModelC(
+            own.time_steps, own.max_packet, own.shift, len(made), None if eight else self._made,
+            POOLING.index(readout.pooling) if readout else 0, self.output_size if readout else 0,
+            None if eight else _pointer(rows), _pointer(readout.bias if readout else None),
+            self._made if eight else None, _pointer(rows, lib.Byte) if eight else None,
+            _pointer(readout.scale if readout else None),
+        )  # fmt: skip
+
+    @property
+    def input_size(self) -> int:
+        """I."""
+        return int(self.layers[0].input_rows.shape[0])
+
+    @property
+    def output_size(self) -> int:
+        """O of the readout, or H of the last layer."""
+        return int(self.readout.rows.shape[1] if self.readout else self.layers[-1].recurrent_rows.shape[0])
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the layers as ``spikeseq.energy.count`` gives them."""
+        own = [f"{self.settings.prefix}l{number}" for number in range(len(self.layers))]
+        return [*own, "readout"] if self.readout else own
+
+    @property
+    def nbytes(self) -> int:
+        """Resident bytes of the weights."""
+        arrays = [a for layer in (*self.layers, *([self.readout] if self.readout else [])) for a in layer]
+        return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return ``batch_size`` sequences side by side, each at its start."""
+        return Stream(self, batch_size)
+
+    def save(self, path: str | Path) -> Path:
+        """Write one file, whole or not at all (runtime/file.py)."""
+        return write_atomic(path, encode(self.settings, self.layers, self.readout))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Program:
+        """Read a file that ``save`` wrote. Raises CheckpointError when it is missing, damaged or another kind of file."""
+        lib.load_library()  # a missing library is not the file's fault
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"program {str(path)!r} cannot be read ({error})") from error
+        try:
+            return cls(*decode(data))
+        except (CheckpointError, ConfigError) as error:
+            raise CheckpointError(f"program {str(path)!r}: {error}") from error
+
+
+def _layer(arrays: LayerArrays | Int8Arrays, kind: Any) -> Any:
+    types = [field[1] for field in kind._fields_[2:]]
+    pointers = [_pointer(a, t) for a, t in zip(arrays, types, strict=True)]
+    return kind(len(arrays.input_rows), len(arrays.recurrent_rows), *pointers)

@@ -1,0 +1,155 @@
+"""Sequences that run element by element: state in caller's memory, operations counted."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spikeseq.errors import ConfigError, DataError, ShapeError
+from spikeseq.runtime import library as lib
+
+if TYPE_CHECKING:
+    from spikeseq.runtime.program import Program
+
+_LINE = 64  # bytes of a cache line
+LARGEST_C = 1 << 26  # of an int8 program, grid_node_int8.c
+
+
+class Stream:
+    """``batch_size`` independent sequences of one program; for one thread at a time.
+
+    Raises ConfigError for a batch size that is no positive integer.
+    """
+
+    def __init__(self, program: Program, batch_size: int = 1) -> None:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ConfigError(f"batch_size={batch_size!r}: pass a positive integer")
+        self.program, self.batch_size, self._library = program, batch_size, program.library
+        size = ctypes.c_size_t()
+        self._library.spikeseq_stream_size(program.model, size)
+        self.nbytes = size.value * batch_size  # size is a multiple of a cache line
+        self._memory = np.zeros(self.nbytes + _LINE, np.uint8)
+        start = self._memory.ctypes.data + -self._memory.ctypes.data % _LINE
+        self._rows = (lib.StreamC * batch_size)()
+        self._addresses = [ctypes.addressof(row) for row in self._rows]
+        for b, row in enumerate(self._rows):
+            status = self._library.spikeseq_stream_init(program.model, start + b * size.value, size.value, row)
+            assert status == lib.OK
+        self._views = [_views(program, row) for row in self._rows]
+
+    def step(self, x: ArrayLike) -> NDArray[np.float32]:
+        """One element ``[I]`` (one sequence) or ``[B, I]`` -> what the model gives for it, ``[O]`` or ``[B, O]``.
+
+        Without a readout: the spikes' average over T, O = H. With one: logits of this element, or of the mean so far.
+        Raises ShapeError, and DataError for a value that is not finite: that row's element is not taken.
+        """
+        values = self._values(x, (1, 2))
+        y = np.empty((self.batch_size, self.program.output_size), np.float32)
+        self._each(self._library.spikeseq_step, values.reshape(self.batch_size, -1), y)
+        return y[0] if values.ndim == 1 else y
+
+    def run(self, x: ArrayLike) -> NDArray[np.float32]:
+        """A chunk ``[L, I]`` or ``[L, B, I]`` -> ``[L, H]`` or ``[L, B, H]``; a readout gives its last.
+
+        Equal to L steps; a readout that takes the last element runs once. Raises as :meth:`step`: the elements before are
+        taken.
+        """
+        values = self._values(x, (2, 3))
+        if not len(values):
+            raise ShapeError("x holds no element: pass at least one")
+        size = self.program.output_size
+        rows = np.ascontiguousarray(values.reshape(len(values), self.batch_size, -1).swapaxes(0, 1))
+        y = np.empty((self.batch_size, 1 if self.program.readout else len(values), size), np.float32)
+        self._each(self._library.spikeseq_sequence, rows, y)
+        y = y[:, 0] if self.program.readout else y.swapaxes(0, 1)
+        return y.reshape(*y.shape[:-2], size) if values.ndim == 2 else y
+
+    def reset(self) -> None:
+        """Every sequence as at its start; counters go on."""
+        for address in self._addresses:
+            self._library.spikeseq_reset(address)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """State as plain arrays, for ``np.savez``.
+
+        c [B, layers, T, H] float32, of an int8 program int32 in units of 2^-16;  h [B, layers, T, H] int8 spikes;
+        sum [B, O] float64;  elements [B] uint64
+        """
+        found = {name: np.stack([view[name] for view in self._views]) for name in ("c", "h", "sum")}
+        return {**found, "elements": np.array([row.elements for row in self._rows], np.uint64)}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a state of the same program and batch size. Raises ShapeError or DataError; nothing is loaded then."""
+        now, new = self.state(), {}
+        for name, old in now.items():
+            if name not in state:
+                raise ShapeError(f"state has no {name!r}: pass what state() gave")
+            value = np.asarray(state[name])
+            if value.shape != old.shape or value.dtype != old.dtype:
+                raise ShapeError(f"state[{name!r}] is {value.dtype} {value.shape}: pass {old.dtype} {old.shape}")
+            new[name] = value
+        limit = 2 * self.program.settings.time_steps - 1
+        if (
+            not np.isfinite(new["c"]).all()
+            or not np.isfinite(new["sum"]).all()
+            or (np.abs(new["h"], dtype=int) > limit).any()
+        ):
+            raise DataError(f"state holds a value that is not finite, or more than {limit} spikes at once")
+        if new["c"].dtype == np.int32 and (np.abs(new["c"], dtype=np.int64) > LARGEST_C).any():
+            raise DataError(f"state['c'] holds a value beyond {LARGEST_C}")
+        for b, row in enumerate(self._rows):
+            row.elements = int(new["elements"][b])
+            for name, view in self._views[b].items():
+                view[...] = new[name][b]
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Operations since the stream was made, by layer, all sequences together; rules of ``spikeseq.energy.count``."""
+        return {
+            name: {field: sum(getattr(row.counters[number], field) for row in self._rows) for field in lib.OPERATIONS}
+            for number, name in enumerate(self.program.names)
+        }
+
+    def _values(self, x: ArrayLike, dims: tuple[int, int]) -> NDArray[np.float32]:
+        if isinstance(x, np.ndarray) and x.dtype == np.float32:
+            values = x if x.flags.c_contiguous else x.copy()
+        else:
+            with np.errstate(over="ignore"):  # becomes infinite and is refused
+                values = np.array(x, dtype=np.float32, order="C")
+        batched = (self.batch_size, self.program.input_size)
+        one = values.ndim == dims[0] and self.batch_size == 1 and values.shape[-1] == batched[1]
+        if not one and not (values.ndim == dims[1] and values.shape[-2:] == batched):
+            raise ShapeError(f"x has shape {values.shape}: pass [.., {batched[0]}, {batched[1]}] with {dims[1]} axes")
+        return values
+
+    def _each(self, call: Any, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
+        """Call C for each sequence."""
+        inputs, outputs = x.size // self.batch_size, y.size // self.batch_size
+        source, target = _address(x), _address(y)
+        for b, address in enumerate(self._addresses):
+            status = call(address, source + 4 * inputs * b, inputs, target + 4 * outputs * b, outputs)
+            if status:
+                raise DataError(
+                    f"x of sequence {b}: {lib.message(self._library, status)}, or W x + b is; this element was not taken"
+                )
+
+
+def _address(array: NDArray[np.float32]) -> int:
+    """As ``array.ctypes.data``, which takes a microsecond."""
+    place: int = array.__array_interface__["data"][0]
+    return place
+
+
+def _views(program: Program, row: Any) -> dict[str, NDArray[Any]]:
+    """The state of one sequence where it lies."""
+    hidden = program.layers[0].recurrent_rows.shape[0]
+    shape = (len(program.layers), program.settings.time_steps, hidden)
+    outputs = program.output_size if program.readout else 0
+    return {
+        "c": np.ctypeslib.as_array(row.c_int8 if program.settings.weights == "int8" else row.c, shape),
+        "h": np.ctypeslib.as_array(row.h, shape),
+        "sum": np.ctypeslib.as_array(row.sum, (outputs,)),
+    }  # fmt: skip
