@@ -89,7 +89,7 @@ def test_points_are_means_over_seeds(records):
         ("dense 2-level LSTM", ""): (300.0, 0.8),
     }  # fmt: skip
     assert [p.energy for p in points(records, memory=True)] == [700.0, 800.0]
-    with pytest.raises(DataError, match="no training record holds an energy"):
+    with pytest.raises(DataError, match="no record holds an energy"):
         points(records, "fp32")
 
 
@@ -101,4 +101,4 @@ def test_command(records, tmp_path, capsys):
     assert main([str(tmp_path / "b.png"), str(tmp_path / "results"), "--format", "fp16"]) == 2
     assert not (tmp_path / "b.png").exists()
     assert main([str(tmp_path / "b.png"), str(tmp_path / "nowhere")]) == 2
-    assert "no training record holds an energy" in capsys.readouterr().err
+    assert "no record holds an energy" in capsys.readouterr().err

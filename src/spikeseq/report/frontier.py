@@ -20,11 +20,11 @@ from spikeseq.report.summary import groups
 
 
 def points(records: Sequence[Record], form: str = "int32", memory: bool = False) -> list[Point]:
-    """Return the points of all training records. Raises DataError when none has an energy."""
+    """Return the points of all training and evaluation records. Raises DataError when none has an energy."""
     key = f"{form}{'_sram' if memory else ''}_pj"
     found = []
     for (name, kind), runs in groups(records).items():
-        if kind != "train" or any(f"energy_{key}" not in run.metrics for run in runs):
+        if kind not in ("train", "evaluate") or any(f"energy_{key}" not in run.metrics for run in runs):
             continue
         metrics = {k: fmean(run.metrics[k] for run in runs) for k in runs[0].metrics if _number(runs, k)}
         cell, label = str(runs[0].config["model"]["cell"]), name.partition("/")[2] or name
@@ -35,7 +35,7 @@ def points(records: Sequence[Record], form: str = "int32", memory: bool = False)
             dense = f"dense {steps}-level LSTM"
             found.append(Point("", dense, metrics[f"matched_{key}"], metrics["quantized_accuracy"]))
     if not found:
-        raise DataError("no training record holds an energy: run recipes/frontier.sh, or spikeseq train .. --record")
+        raise DataError("no record holds an energy: run recipes/frontier.sh, or spikeseq train .. --record")
     return found
 
 
