@@ -58,9 +58,9 @@ CAPTION = (
     "MACs and ACs for each element of the sequence, counted from real spikes; spikes for each unit and time step; "
     "s: seconds of training."
 )
-TASKS = (Task("rows", 64, 50, 40, 1e-2), Task("pixels", 64, 60, 50, 1e-2))
-COUNTED = 100  # test rows whose operations are counted
-CALIBRATION = 512  # training rows that a conversion looks at
+TASKS = (Task("rows", 64, 40, 25, 1e-2), Task("pixels", 64, 50, 25, 1e-2))
+COUNTED = 50  # test rows whose operations are counted
+CALIBRATION = 256  # training rows that a conversion looks at
 
 
 def demo(out: str = "runs/demo", seed: int = 0, quick: bool = False, progress: bool = True) -> None:
