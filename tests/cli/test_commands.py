@@ -155,6 +155,16 @@ def test_sweep(spikeseq, trained):
     assert f"{rows[places.index((None, 8, True))]['accuracy']:.4f} after conversion" in one.out
 
 
+@pytest.mark.parametrize(
+    "options", [["--out", "b.pt"], ["--time_steps", "4"], ["--input_encoding", "delta"], ["--scheme", "streams"]]
+)
+def test_a_sweep_refuses_what_it_would_ignore(spikeseq, trained, options):
+    ran = spikeseq("convert", trained / "model.pt", "--sweep", *options)
+    assert ran.code == 2
+    assert "sweep" in ran.err
+    assert spikeseq("convert", trained / "model.pt", "--record", "results").code == 2
+
+
 def test_calibration_takes_training_data(digits):
     assert torch.equal(torch.cat(data_of.calibration_rows(digits)), digits.train.x[: data_of.CALIBRATION_ROWS])
 

@@ -45,7 +45,7 @@ def test_the_four_networks(kind, layers):
         assert found.counts[label].acs_per_element == 0
     assert found.counts["spiking"] == count(as_spiking(model), X)
     low = found.counts["2-level LSTM"].per_element("low_macs")
-    assert low == sum(4 * H * H + 3 * H for _ in range(layers)) + 4 * H * H * (layers - 1)
+    assert low == sum(4 * H * H + 3 * H for _ in range(layers)) + 4 * H * H * (layers - 1) + 2 * H / L
     assert found.counts["2-level LSTM"].per_element("low_bits") == 2 * low  # 0, 1, 2 are 2 bits
     assert found.cap == pytest.approx((lstm - 2 * H / L) / (4 * H * I))
     spikes = found.counts["spiking"].per_element("spikes")

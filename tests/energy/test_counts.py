@@ -269,6 +269,14 @@ def test_linear_on_analog_values():
     assert counts.acs_per_element == 0
 
 
+@pytest.mark.parametrize("time_steps", [1, 2, 4])
+def test_a_readout_of_a_quantised_layer_multiplies_by_few_bits(time_steps):
+    """The dense twin of a spiking network sends numbers k / T: products of ceil(log2(T + 1)) bits, no spikes."""
+    readout = count(Net(dyadic(snn.QuantizedLSTM(I, H, time_steps=time_steps))).double(), data()).per_layer[-1]
+    assert (readout.macs, readout.low_macs, readout.acs) == (B * O * H, B * O * H, 0)
+    assert readout.low_bits == B * O * H * {1: 1, 2: 2, 4: 3}[time_steps]
+
+
 def test_a_linear_before_the_spikes_multiplies():
     """The layer behind the spikes accumulates; one in front of them sees analog values."""
     model = nn.Sequential(nn.Linear(3, I), snn.SpikingLSTM(I, H)).double()

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import dataclasses
 import json
 
 import pytest
@@ -279,3 +280,13 @@ def test_the_epoch_is_chosen_among_those_that_may_be(tiny, stub_data, tmp_path, 
     assert run.record.metrics["valid_accuracy"] == pytest.approx((90 - first) / 100)
     kept = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)
     assert kept["epoch"] == first
+
+
+def test_an_encoded_input_takes_its_steps_from_the_training_data(tiny, tmp_path):
+    """Without a source to convert: features beyond 1 are not clipped."""
+    recipe = tiny({"model.cell": "quantized_lstm", "model.options": {"input_encoding": "delta", "input_levels": 8}})
+    data = fitting.data_sets.load("digits", **recipe.data.options)
+    wide = dataclasses.replace(data, train=data.train._replace(x=data.train.x * 5))
+    model = fitting.start_model(recipe, wide)
+    largest = wide.train.x.abs().amax((0, 1))
+    assert torch.allclose(model.rnn.input_step_l0, torch.where(largest > 0, largest, largest.max()) / 8)

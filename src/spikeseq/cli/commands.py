@@ -94,13 +94,17 @@ def convert(
     """
     model, _, notes = load_model(checkpoint)
     data = data_of(notes, checkpoint)
-    if sweep:
-        _sweep(model, data, notes, record)
-        return
     config = ConvertConfig(
         time_steps, scheme, neuron, leak, shift, max_packet, stage,
         input_encoding=input_encoding, input_levels=input_levels,
     )  # fmt: skip
+    if sweep:
+        if out or config != ConvertConfig():
+            raise ConfigError("sweep converts in all ways of its own: leave out out, time_steps and the other options")
+        _sweep(model, data, notes, record)
+        return
+    if record:
+        raise ConfigError(f"record={record!r} without sweep: a single conversion has no record; pass out, or sweep")
     result = run_convert(model, config, calibration_rows(data))
     console.print(str(result.report), highlight=False, markup=False)
     before, after = accuracy(model, data.test)[0], accuracy(result.model, data.test)[0]

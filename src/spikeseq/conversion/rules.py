@@ -124,7 +124,8 @@ def _convert(
         )
         fitted = a if _fits(config) and gate is not None else {}
         stages["quantized"] = _ranged(quantized, source, fitted, gate, config.time_steps)
-        _fit_input(quantized, context.calls)
+        if context.calls:
+            fit_input(quantized, input_range(context.calls, quantized.batch_first))
     if config.stage == "spiking":
         stages["spiking"] = _spiking(stages.get("quantized", source), config)
     result = list(stages.values())[-1] if stages else source
@@ -142,13 +143,10 @@ def _input_options(config: ConvertConfig) -> dict[str, Any]:
     return {"input_encoding": config.input_encoding, "input_levels": config.input_levels}
 
 
-def _fit_input(layer: Recurrent, calls: list[Call]) -> None:
-    """Set the steps of an encoded input so that the largest value of each feature takes all its levels."""
+def fit_input(layer: Recurrent, largest: Tensor) -> None:
+    """Set the steps of an encoded input so that the largest value ``[I]`` of each feature takes all its levels."""
     steps = [p for name, p in layer.named_parameters() if name.startswith("input_step")]
-    if not steps or not calls:
-        return
-    largest = input_range(calls, layer.batch_first)
-    if not bool(largest.any()):  # data without a value says nothing about the range
+    if not steps or not bool(largest.any()):  # data without a value says nothing about the range
         return
     assert isinstance(layer.kind, QuantizedKind)
     with torch.no_grad():

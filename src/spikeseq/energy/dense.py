@@ -4,7 +4,8 @@ Per sequence element, H units, I inputs::
 
     LSTM       MACs 4 H (I + H) + 3 H      products f c, i g, o tanh(c); with proj_size P: 4 H (I + P) + 3 H + P H
     GRU        MACs 3 H (I + H) + 3 H      products r u, (1 - z) n, z h
-    Linear     MACs O I;  of spikes (k / T, where the model has spiking layers of T time steps): ACs O sum |k|
+    Linear     MACs O I;  of spikes (k / T, where the model has spiking layers of T time steps): ACs O sum |k|;
+               behind a T-level quantised layer that does not spike: MACs of ceil(log2(T + 1)) bits
     Conv       MACs (output values) (I / groups) K, borders included;  of spikes: ACs sum |k| (connections of that input)
     Embedding  nothing but the row that is read;  attention: projections, q k, a v;  norms: 1 (batch) or 3 MACs a value
 
@@ -15,6 +16,8 @@ and keeps its sums in registers; a spike reads its row of weights, and reads and
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,6 +35,11 @@ def spike_counts(x: Tensor, time_steps: int = 1) -> Tensor | None:
     """
     k = x * time_steps
     return k.abs() if bool(((k == torch.round(k)) & (k.abs() < 2 * time_steps)).all()) else None
+
+
+def few_bits(time_steps: int) -> int:
+    """Bits of a number from 0 to T: ``ceil(log2(T + 1))``."""
+    return math.ceil(math.log2(time_steps + 1))
 
 
 def dense_recurrent(gates: int, width: int, hidden: int, biases: int, projected: int = 0) -> dict[str, float]:
@@ -94,6 +102,9 @@ def _product(call: Call, x: Tensor, fan_out: float, rows: float, module: Any) ->
     k = spike_counts(x, call.time_steps)
     if k is None:
         return analog
+    if call.dense:
+        bits = few_bits(call.time_steps)
+        return replace(analog, low_macs=analog.macs, low_bits=analog.macs * bits, analog=analog)
     adds, events = float((k * fan_out).sum()), float(((k > 0) * fan_out).sum())
     sent = float((k > 0).sum())
     return LayerCount(

@@ -19,7 +19,6 @@ A packet of k spikes counts k adds but one access to memory: a row of 4 H weight
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +26,7 @@ import torch
 from torch import Tensor
 
 from spikeseq.energy.counts import LayerCount
-from spikeseq.energy.dense import dense_recurrent, spike_counts, times
+from spikeseq.energy.dense import dense_recurrent, few_bits, spike_counts, times
 from spikeseq.energy.registry import Call, register
 from spikeseq.nn.kinds import GridKind, HardKind, Kind, QuantizedKind, StreamKind
 from spikeseq.nn.observe import Seen
@@ -49,11 +48,6 @@ def recurrent(module: Recurrent, call: Call) -> list[LayerCount]:
     return found
 
 
-def bits(time_steps: int) -> int:
-    """Bits of a number from 0 to T: ``ceil(log2(T + 1))``."""
-    return math.ceil(math.log2(time_steps + 1))
-
-
 def elements_of(seen: Seen) -> float:
     """Sequence elements of a pass, padding left out."""
     return float(seen.mask.sum()) if seen.mask is not None else float(seen.output.shape[0] * seen.output.shape[-2])
@@ -71,7 +65,7 @@ def dense(name: str, kind: Kind, seen: Seen, bias: bool = True) -> LayerCount:
         if not seen.part.startswith("l0"):
             small += 4 * hidden * width
         one |= {"comparisons": (3 * kind.time_steps + 5) * hidden, "low_macs": small}
-        one["low_bits"] = small * bits(kind.time_steps)
+        one["low_bits"] = small * few_bits(kind.time_steps)
         if seen.part.startswith("l0") and kind.encoding.code != "direct":
             one["int8_macs"] = 4 * hidden * width
     states = len(kind.state_type._fields)
@@ -155,7 +149,10 @@ def _product(
 
 
 def changes(seen: Seen) -> Tensor:
-    """``|k[n] - k[n-1]|`` of a delta-coded input, from 0 before the first element; 0 at padding."""
+    """``|k[n] - k[n-1]|`` of a delta-coded input, from 0 before the first element; 0 at padding.
+
+    A layer's state does not hold the last k: a chunk of a sequence counts as a sequence that starts from 0.
+    """
     changes = torch.diff(seen.x, dim=0, prepend=torch.zeros_like(seen.x[:1])).abs()
     if seen.mask is None:
         return changes

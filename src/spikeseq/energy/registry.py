@@ -22,7 +22,10 @@ class Call:
     kwargs: dict[str, Any]
     output: Any
     seen: tuple[Seen, ...]  # what recurrent layers of this library inside it transmitted
-    time_steps: int = 1  # the largest T of the model's spiking layers: what they transmit, averaged, is k / T
+    time_steps: int = (
+        1  # the largest T of the model's spiking or quantised layers: what they transmit, averaged, is k / T
+    )
+    dense: bool = False  # quantised layers and none that spikes: k / T arrives as a number of few bits, not as spikes
 
     def argument(self, position: int, name: str) -> Any:
         """Return an argument however it was passed, None if it was not."""

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from spikeseq.energy.counts import Counts, LayerCount, merged
 from spikeseq.energy.registry import Call, counted, rule_of
 from spikeseq.errors import DataError
+from spikeseq.nn.kinds import GridKind, QuantizedKind
 from spikeseq.nn.observe import observing
 from spikeseq.nn.recurrent import Recurrent
 
@@ -70,7 +71,10 @@ def inputs_of(batch: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
 def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[LayerCount]:
     """Counts of every call of every layer that has a rule."""
     found: list[LayerCount] = []
-    steps = max((m.kind.time_steps for m in model.modules() if isinstance(m, Recurrent)), default=1)
+    kinds = [m.kind for m in model.modules() if isinstance(m, Recurrent)]
+    steps = max((kind.time_steps for kind in kinds), default=1)
+    quantized = [isinstance(kind, GridKind) for kind in kinds if isinstance(kind, QuantizedKind)]
+    dense = bool(quantized) and not any(quantized)
     starts: list[int] = []
     hooks = []
     with observing() as seen:
@@ -82,7 +86,7 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
             def after(module: nn.Module, args: Any, kwargs: Any, output: Any, name: str = name) -> None:
                 rule = rule_of(module)
                 assert rule is not None
-                found.extend(rule(module, Call(name, args, kwargs, output, tuple(seen[starts.pop() :]), steps)))
+                found.extend(rule(module, Call(name, args, kwargs, output, tuple(seen[starts.pop() :]), steps, dense)))
 
             hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))
             hooks.append(module.register_forward_hook(after, with_kwargs=True))

@@ -19,6 +19,7 @@ from torch import nn
 
 from spikeseq import data as data_sets
 from spikeseq.conversion import ConvertConfig, convert
+from spikeseq.conversion.rules import fit_input
 from spikeseq.data import SequenceData
 from spikeseq.errors import CheckpointError, ConfigError, nearest
 from spikeseq.nn.checkpoint import ModelSettings, load_model, load_weights, save_model
@@ -106,9 +107,11 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
 def start_model(recipe: Recipe, data: SequenceData) -> SequenceClassifier:
     """Fresh weights, or those of ``train.start_from``: as they are where they fit, else converted first.
 
-    A conversion takes its ranges from the training data, without the labels.
+    A conversion and the steps of an encoded input take their ranges from the training data, without the labels.
     """
     model = recipe.model.build(data.input_size, data.num_classes)
+    if isinstance(model.rnn, Recurrent):
+        fit_input(model.rnn, data.train.x.abs().flatten(0, -2).amax(0))
     if recipe.train.forget_bias is not None:
         _orthogonal(model.rnn, recipe.train.forget_bias)
     if recipe.train.start_from:

@@ -55,7 +55,8 @@ class ClassifierModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from a kept curve."""
-        self.history = checkpoint["spikeseq"]["history"]
+        history = checkpoint["spikeseq"]["history"]
+        self.history = [{"score": row["valid_accuracy"], **row} for row in history]  # older checkpoints lack it
         self._thresholds = checkpoint["spikeseq"]["thresholds"]
         if self.budget:
             self.budget.load(checkpoint["spikeseq"]["budget"])
