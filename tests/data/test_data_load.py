@@ -12,11 +12,13 @@ from spikeseq.errors import ConfigError, DataError, ShapeError
 
 
 def test_the_names() -> None:
-    assert NAMES == ("digits", "mnist", "uci_har")
+    assert NAMES == ("digits", "mnist", "uci_har", "speech_commands")
 
 
 def test_unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"'minst'; did you mean 'mnist'\? valid: digits, mnist, uci_har"):
+    with pytest.raises(
+        ConfigError, match=r"'minst'; did you mean 'mnist'\? valid: digits, mnist, speech_commands, uci_har"
+    ):
         load("minst")
 
 

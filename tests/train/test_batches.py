@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeseq.data import Split
-from spikeseq.train.batches import eval_batches, shift_images, train_batches
+from spikeseq.train.batches import eval_batches, image_shifter, shift_images, train_batches
 
 
 def numbered(rows: int) -> Split:
@@ -99,7 +99,7 @@ def test_what_comes_in_is_the_corner_value():
 def test_augmentation_is_for_training_alone():
     torch.manual_seed(0)
     split = Split(torch.rand(6, 8, 8), torch.arange(6))
-    (x, y), *_ = train_batches(split, 6, seed=0, shift=2)
+    (x, y), *_ = train_batches(split, 6, seed=0, augment=image_shifter(split, 2))
     assert not torch.equal(x, split.x[y])
     (x, y), *_ = eval_batches(split)
     assert torch.equal(x, split.x[y])

@@ -1,5 +1,6 @@
 """A run that was killed and resumed is the run that was never killed, bit for bit."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -10,7 +11,9 @@ import pytest
 import torch
 import yaml
 
+from spikeseq import data as data_sets
 from spikeseq.cli.main import main
+from spikeseq.data.sequence import Decibels
 from spikeseq.errors import CheckpointError, ConfigError
 from spikeseq.nn.checkpoint import load_model
 from spikeseq.report.record import read_record
@@ -27,6 +30,7 @@ CHANGES = {
 
 KILL = """
 import os, signal, sys
+from spikeseq import data as data_sets
 from spikeseq.cli.main import main
 from spikeseq.train.module import ClassifierModule
 step = ClassifierModule.training_step
@@ -149,6 +153,26 @@ def test_a_run_that_was_moved(tiny, stub_data, monkeypatch):
     os.rename("run", "moved")
     fit(recipe, "moved", resume=True, progress=False)
     assert_same(Path("moved"), Path("whole"))
+
+
+def test_augmented_speech_goes_on_as_if_unbroken(tiny, stub_data, monkeypatch):
+    """Shift, noise and masks are drawn again as they would have been."""
+    made = dataclasses.replace(stub_data(), decibels=Decibels(torch.zeros(()), torch.ones(()), -70.0))
+    monkeypatch.setattr(data_sets, "load", lambda name, **options: made)
+    settings = {"time_shift_ms": 20, "noise": 0.5, "time_masks": 1, "time_mask_frames": 3}
+    recipe = tiny({"train.epochs": 4, "data.batch_size": 8, "data.augmentation": settings})
+    fit(recipe, "whole", progress=False)
+    with monkeypatch.context() as patch:
+        end = ClassifierModule.on_train_epoch_start
+        patch.setattr(
+            ClassifierModule, "on_train_epoch_start", lambda self: 1 / 0 if self.current_epoch == 2 else end(self)
+        )
+        with pytest.raises(ZeroDivisionError):
+            fit(recipe, "run", progress=False)
+    fit(recipe, "run", resume=True, progress=False)
+    assert_same(Path("run"), Path("whole"))
+    fit(tiny({"train.epochs": 4, "data.batch_size": 8}), "plain", progress=False)
+    assert outcome(Path("plain"))[1]["history"] != outcome(Path("whole"))[1]["history"]
 
 
 def test_what_is_resumed_is_the_last_epoch_not_the_best(tiny, stub_data, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from spikeseq.data import digits, mnist, uci_har
+from spikeseq.data import digits, mnist, speech_commands, uci_har
 from spikeseq.data.sequence import SequenceData
 from spikeseq.errors import ConfigError, nearest
 
@@ -13,6 +13,7 @@ _LOADERS: dict[str, Callable[..., SequenceData]] = {
     "digits": digits.load,
     "mnist": mnist.load,
     "uci_har": uci_har.load,
+    "speech_commands": speech_commands.load,
 }
 NAMES = tuple(_LOADERS)
 
@@ -21,7 +22,8 @@ def load(name: str, **options: object) -> SequenceData:
     """Load a data set as sequences.
 
     name      one of NAMES
-    options   the keyword arguments of that data set's own ``load``: see digits.py, mnist.py, uci_har.py
+    options   the keyword arguments of that data set's own ``load``: see digits.py, mnist.py, uci_har.py,
+              speech_commands.py
 
     Raises ConfigError for an unknown name, an unknown option or an option's bad value, and DataError when the files
     are missing or corrupt.

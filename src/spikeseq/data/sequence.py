@@ -18,6 +18,14 @@ class Split(NamedTuple):
     y: Tensor  # [N] int64, 0 .. num_classes - 1
 
 
+class Decibels(NamedTuple):
+    """How log-mel features were scaled: x = (dB - mean) / std."""
+
+    mean: Tensor  # [I] or [], dB
+    std: Tensor  # as mean
+    floor: float  # dB of silence
+
+
 @dataclass(frozen=True, eq=False)
 class SequenceData:
     """A data set for sequence classification.
@@ -25,6 +33,7 @@ class SequenceData:
     name, source, licence   what it is, where it comes from, what may be done with it
     train, valid, test      no example is in two of them
     classes                 the name of each label
+    decibels                of log-mel features: how to get back to dB; None: x is something else
 
     Raises ShapeError when the tensors do not have the promised shape or dtype, DataError when a split is empty, has a
     value that is not finite or a label that is no class.
@@ -37,6 +46,7 @@ class SequenceData:
     classes: tuple[str, ...]
     source: str
     licence: str
+    decibels: Decibels | None = None
 
     def __post_init__(self) -> None:
         for which, split in (("train", self.train), ("valid", self.valid), ("test", self.test)):

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from spikeseq.data import Split
+from spikeseq.data.speech.augment import Augment
 from spikeseq.errors import ConfigError
+
+
+class Pick(NamedTuple):
+    """Rows of one batch, and the seed of what is drawn for it; None: nothing is drawn."""
+
+    rows: Tensor
+    seed: int | None
 
 
 class _Rows(Dataset[tuple[Tensor, Tensor]]):
     """A split, indexed by a whole batch of rows at once."""
 
-    def __init__(self, split: Split, shift: int) -> None:
-        self.split, self.shift = split, shift
+    def __init__(self, split: Split, augment: Augment | None) -> None:
+        self.split, self.augment = split, augment
 
-    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.split.x[rows]
-        if self.shift:
-            # drawn from the batch's own rows: the first batch is fetched before the trainer seeds the epoch
-            own = torch.Generator().manual_seed(int(rows.sum()) * 1_000_003 + int(rows[0]))
-            x = shift_images(x, self.shift, own)
-        return x, self.split.y[rows]
+    def __getitem__(self, pick: Pick) -> tuple[Tensor, Tensor]:
+        x = self.split.x[pick.rows]
+        if self.augment is not None and pick.seed is not None:
+            # a generator of the batch's own: the first batch is fetched before the trainer seeds the epoch
+            x = self.augment(x, torch.Generator().manual_seed(pick.seed))
+        return x, self.split.y[pick.rows]
 
 
-class _Batches(Sampler[Tensor]):
+class _Batches(Sampler[Pick]):
     """Row numbers of each batch; shuffled by seed and epoch, or in order."""
 
     def __init__(self, rows: int, size: int, seed: int | None) -> None:
@@ -37,35 +45,48 @@ class _Batches(Sampler[Tensor]):
         """Called by the trainer before each epoch."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Pick]:
         if self.seed is None:
-            return iter(torch.arange(self.rows).split(self.size))
-        generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        order = torch.randperm(self.rows, generator=generator)
+            return (Pick(rows, None) for rows in torch.arange(self.rows).split(self.size))
+        own = self.seed * 100_003 + self.epoch
+        order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(own))
         full = self.rows - self.rows % self.size if self.rows >= self.size else self.rows
-        return iter(order[:full].split(self.size))  # drop the ragged last batch
+        # drop the ragged last batch
+        return (Pick(rows, batch_seed(own, k)) for k, rows in enumerate(order[:full].split(self.size)))
 
     def __len__(self) -> int:
         ragged = self.seed is None or self.rows < self.size
         return -(-self.rows // self.size) if ragged else self.rows // self.size
 
 
-def train_batches(split: Split, size: int, seed: int, shift: int = 0) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Shuffled training batches ``x [B, L, I], y [B]``; raises ConfigError for a shift of what is no image."""
-    if shift and 1 in split.x.shape[1:]:
-        raise ConfigError(
-            f"data.shift_augmentation={shift} moves images read by rows, these sequences have the shape "
-            f"{tuple(split.x.shape[1:])}; set it to 0"
-        )
+def batch_seed(epoch_seed: int, batch: int) -> int:
+    """Seed of what is drawn for one batch: its place in the epoch, and seed and epoch."""
+    return (epoch_seed * 1_000_003 + batch) % 2**63
+
+
+def train_batches(
+    split: Split, size: int, seed: int, augment: Augment | None = None
+) -> DataLoader[tuple[Tensor, Tensor]]:
+    """Shuffled training batches ``x [B, L, I], y [B]``, x as ``augment(x, generator)`` leaves it."""
     # a generator of its own: an iterator draws a number when it is made, which a resumed run does at another moment
     return DataLoader(
-        _Rows(split, shift), sampler=_Batches(len(split.y), size, seed), batch_size=None, generator=torch.Generator()
+        _Rows(split, augment), sampler=_Batches(len(split.y), size, seed), batch_size=None, generator=torch.Generator()
     )
 
 
 def eval_batches(split: Split, size: int = 256) -> DataLoader[tuple[Tensor, Tensor]]:
     """All rows in order, ``x [B, L, I], y [B]``."""
-    return DataLoader(_Rows(split, 0), sampler=_Batches(len(split.y), size, None), batch_size=None)
+    return DataLoader(_Rows(split, None), sampler=_Batches(len(split.y), size, None), batch_size=None)
+
+
+def image_shifter(split: Split, most: int) -> Augment | None:
+    """Return the function that moves images by up to ``most`` pixels, None for 0; ConfigError for what is no image."""
+    if most and 1 in split.x.shape[1:]:
+        raise ConfigError(
+            f"data.shift_augmentation={most} moves images read by rows, these sequences have the shape "
+            f"{tuple(split.x.shape[1:])}; set it to 0"
+        )
+    return (lambda x, generator: shift_images(x, most, generator)) if most else None
 
 
 def shift_images(x: Tensor, most: int, generator: torch.Generator | None = None) -> Tensor:

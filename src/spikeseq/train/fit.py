@@ -21,6 +21,7 @@ from spikeseq import data as data_sets
 from spikeseq.conversion import ConvertConfig, convert
 from spikeseq.conversion.rules import fit_input
 from spikeseq.data import SequenceData
+from spikeseq.data.speech.augment import Augment, Augmentation, augmenter
 from spikeseq.errors import CheckpointError, ConfigError, nearest
 from spikeseq.nn.checkpoint import ModelSettings, load_model, load_weights, save_model
 from spikeseq.nn.classifier import SequenceClassifier
@@ -28,10 +29,10 @@ from spikeseq.nn.encoding import InputEncoding
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.report.record import Record, new_record, write_record
-from spikeseq.train.batches import eval_batches, train_batches
+from spikeseq.train.batches import eval_batches, image_shifter, train_batches
 from spikeseq.train.evaluate import evaluate
 from spikeseq.train.module import ClassifierModule
-from spikeseq.train.recipe import Recipe
+from spikeseq.train.recipe import DataSettings, Recipe
 
 CALIBRATION_ROWS = 2048  # training sequences that a conversion looks at
 
@@ -69,7 +70,7 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
         enable_version_counter=False,
     )
     loaders = (
-        train_batches(data.train, recipe.data.batch_size, recipe.seed, recipe.data.shift_augmentation),
+        train_batches(data.train, recipe.data.batch_size, recipe.seed, augmentation(recipe.data, data)),
         eval_batches(data.valid),
     )
     last = folder / "last.ckpt"
@@ -102,6 +103,13 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
     save_model(folder / "model.pt", model, recipe.model, (data.input_size, data.num_classes), notes)
     write_record(record, folder / "record.json")
     return Run(record, folder, model)
+
+
+def augmentation(settings: DataSettings, data: SequenceData) -> Augment | None:
+    """What is done to training inputs. Raises ConfigError for what cannot be done to this data."""
+    if settings.shift_augmentation and settings.augmentation != Augmentation():
+        raise ConfigError("data.shift_augmentation is for images and data.augmentation for speech; leave one out")
+    return image_shifter(data.train, settings.shift_augmentation) or augmenter(settings.augmentation, data)
 
 
 def start_model(recipe: Recipe, data: SequenceData) -> SequenceClassifier:

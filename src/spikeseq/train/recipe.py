@@ -10,6 +10,7 @@ from typing import Any, Literal
 import jsonargparse
 import yaml
 
+from spikeseq.data.speech.augment import Augmentation
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.checkpoint import ModelSettings
 from spikeseq.shapes import check_time_steps
@@ -19,16 +20,18 @@ from spikeseq.shapes import check_time_steps
 class DataSettings:
     """Which data.
 
-    name: data set: digits, mnist or uci_har
+    name: data set: digits, mnist, uci_har or speech_commands
     options: arguments of that data set's loader (order, side, ..)
     batch_size: sequences in a training batch
     shift_augmentation: move each training image by up to this many pixels (rows of square images only)
+    augmentation: time shift, noise and SpecAugment (log-mel features only)
     """
 
     name: str = "digits"
     options: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 128
     shift_augmentation: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass(frozen=True)

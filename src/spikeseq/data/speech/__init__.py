@@ -1,0 +1,1 @@
+"""What the speech data sets share: reading audio, front ends, augmentation."""
