@@ -36,7 +36,7 @@ static uint64_t events(const element *e, int from_below, const int8_t *k)
         return spikeseq_event_add(stream->membrane, from_below ? e->layer->input_rows : e->layer->recurrent_rows, width, k,
                                   inputs, stream->list);
     return spikeseq_event_add_int8(stream->membrane_int8, from_below ? e->layer8->input_rows : e->layer8->recurrent_rows,
-                                   width, k, inputs, stream->list);
+                                   width, k, inputs, stream->list, stream->scratch);
 }
 
 /* gates, cell and spikes; `at` is the place of node (n, t) in the state. Returns the spikes sent. */

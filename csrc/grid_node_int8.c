@@ -5,24 +5,18 @@
  */
 #include "internal.h"
 
-#if defined(__GNUC__)
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#else
-#define ALWAYS_INLINE inline
-#endif
-
 enum { FRACTION = 16, ONE = 1 << FRACTION, LARGEST_C = 1 << 26 };
 
-static ALWAYS_INLINE int32_t left(int32_t value, uint32_t bits) { return (int32_t)((uint32_t)value << bits); }
+static SPIKESEQ_INLINE int32_t left(int32_t value, uint32_t bits) { return (int32_t)((uint32_t)value << bits); }
 
-static ALWAYS_INLINE int32_t within(int32_t value, int32_t low, int32_t high)
+static SPIKESEQ_INLINE int32_t within(int32_t value, int32_t low, int32_t high)
 {
     value = value > low ? value : low;
     return value < high ? value : high;
 }
 
 /* k value, k in 0 .. 2^bits: a shifted value for each bit of k */
-static ALWAYS_INLINE int32_t gated(int32_t k, int32_t value, uint32_t bits)
+static SPIKESEQ_INLINE int32_t gated(int32_t k, int32_t value, uint32_t bits)
 {
     int32_t total = 0;
     for (uint32_t b = 0; b <= bits; b++)
@@ -30,7 +24,7 @@ static ALWAYS_INLINE int32_t gated(int32_t k, int32_t value, uint32_t bits)
     return total;
 }
 
-static ALWAYS_INLINE void cell(const spikeseq_layer_int8 *layer, uint32_t bits, uint32_t t_bits,
+static SPIKESEQ_INLINE void cell(const spikeseq_layer_int8 *layer, uint32_t bits, uint32_t t_bits,
                                const int32_t *restrict membrane, int32_t *restrict c, int32_t *restrict y)
 {
     const size_t hidden = layer->hidden_size;

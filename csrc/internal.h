@@ -11,6 +11,12 @@
 #define SPIKESEQ_HOT
 #endif
 
+#if defined(__GNUC__)
+#define SPIKESEQ_INLINE inline __attribute__((always_inline))
+#else
+#define SPIKESEQ_INLINE inline
+#endif
+
 /* a * b + c rounds twice, as the model does; gcc -std=c11 does so by itself and does not know the pragma */
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
@@ -20,11 +26,19 @@
 void spikeseq_input_product(float *restrict drive, const float *restrict rows, const float *restrict bias,
                             const float *restrict x, size_t inputs, size_t width);
 
-/* sum [width] += sum_j k[j] rows[j], by additions of rows alone; list [inputs] is scratch. Returns sum_j |k[j]|. */
-uint64_t spikeseq_event_add(float *sum, const float *rows, size_t width, const int8_t *k, size_t inputs, uint32_t *list);
+/* Addresses of the units with k[j] != 0, and of those among them that add or subtract a row at one level of their packet:
+ * at level 1, 2, .. a packet of k spikes stands there k times. */
+typedef struct {
+    const int8_t *k;
+    uint32_t *active, *plus, *minus;
+    size_t num_active, num_plus, num_minus;
+} spikeseq_spikes;
 
-/* largest |k| */
-int spikeseq_most(const int8_t *k, size_t inputs);
+spikeseq_spikes spikeseq_spikes_of(const int8_t *k, size_t inputs, uint32_t *list); /* list [2 inputs] */
+int spikeseq_spikes_at(spikeseq_spikes *s, int level); /* 0: nobody sent so many; to be called for 1, 2, .. in turn */
+
+/* sum [width] += sum_j k[j] rows[j], by additions of rows alone; list [2 inputs] is scratch. Returns sum_j |k[j]|. */
+uint64_t spikeseq_event_add(float *sum, const float *rows, size_t width, const int8_t *k, size_t inputs, uint32_t *list);
 
 /* sum [width] += step [width] */
 void spikeseq_add(float *restrict sum, const float *restrict step, size_t width);
@@ -43,11 +57,13 @@ void spikeseq_grid_layer(spikeseq_stream *stream, uint32_t number, const int8_t 
 /* total [O] = W_out sum_t h_t / T + b_out, or [H] = sum_t h_t / T */
 void spikeseq_readout(spikeseq_stream *stream);
 
+enum { SPIKESEQ_TILE = 4096 }; /* columns that are summed in 16 bits at a time */
+
 /* int8 twins of the operators above */
 void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const float *restrict x,
                                  float *restrict sums, int32_t *restrict drive);
 uint64_t spikeseq_event_add_int8(int32_t *sum, const int8_t *rows, size_t width, const int8_t *k, size_t inputs,
-                                 uint32_t *list);
+                                 uint32_t *list, uint16_t *scratch); /* scratch [min(width, TILE)] */
 void spikeseq_add_int8(int32_t *restrict sum, const int32_t *restrict step, size_t width);
 void spikeseq_grid_cell_int8(const spikeseq_layer_int8 *layer, uint32_t steps, uint32_t t,
                              const int32_t *restrict membrane, int32_t *restrict c, int32_t *restrict y);

@@ -26,7 +26,7 @@ void spikeseq_readout(spikeseq_stream *stream)
     } else {
         memset(stream->sums, 0, model->outputs * sizeof *stream->sums);
         did->acs += model->outputs * spikeseq_event_add_int8(stream->sums, model->readout_int8, model->outputs,
-                                                             stream->packets, hidden, stream->list);
+                                                             stream->packets, hidden, stream->list, stream->scratch);
         for (size_t o = 0; o < model->outputs; o++) /* a power of two: exact */
             stream->total[o] = (float)stream->sums[o] * model->readout_scale[o];
     }

@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* changes when a struct or a function below changes: a loader compares it */
-#define SPIKESEQ_ABI 2u
+#define SPIKESEQ_ABI 3u
 
 typedef enum {
     SPIKESEQ_OK = 0,
@@ -105,8 +105,9 @@ typedef struct {
     float *emitted, *y;          /* [H] of the widest layer */
     float *total;                /* [max(O, H)] */
     int8_t *packets;             /* [H] */
-    uint32_t *list;              /* [max(H)] addresses of spikes */
+    uint32_t *list;              /* [2 max(H)] addresses of spikes */
     int32_t *membrane_int8, *drive_int8, *emitted_int8, *y_int8, *sums; /* int8: [4H], [4H], [H], [2H], [O] */
+    uint16_t *scratch;           /* int8: sums of 16 bits */
 } spikeseq_stream;
 
 SPIKESEQ_API uint32_t spikeseq_abi(void);

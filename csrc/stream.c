@@ -14,8 +14,15 @@ static size_t part(size_t *end, size_t bytes)
 }
 
 typedef struct {
-    size_t counters, sum, c, membrane, drive, emitted, y, total, list, sums, drive_int8, h, packets, bytes;
+    size_t counters, sum, c, membrane, drive, emitted, y, total, list, sums, drive_int8, scratch, h, packets, bytes;
 } layout;
+
+/* columns that an event add of int8 rows takes at a time: of the widest layer or of the readout */
+static size_t scratch_len(const spikeseq_model *model, size_t widest)
+{
+    const size_t columns = 4 * widest > model->outputs ? 4 * widest : model->outputs;
+    return columns < SPIKESEQ_TILE ? columns : SPIKESEQ_TILE;
+}
 
 static layout layout_of(const spikeseq_model *model)
 {
@@ -32,9 +39,10 @@ static layout layout_of(const spikeseq_model *model)
     at.emitted = part(&end, widest * sizeof(float));
     at.y = part(&end, (model->layers ? 1 : 2) * widest * sizeof(float));
     at.total = part(&end, spikeseq_output_len(model) * sizeof(float));
-    at.list = part(&end, widest * sizeof(uint32_t));
+    at.list = part(&end, 2 * widest * sizeof(uint32_t));
     at.sums = part(&end, model->layers ? 0 : model->outputs * sizeof(int32_t));
     at.drive_int8 = part(&end, model->layers ? 0 : 4 * widest * sizeof(int32_t));
+    at.scratch = part(&end, model->layers ? 0 : scratch_len(model, widest) * sizeof(uint16_t));
     at.h = part(&end, states);
     at.packets = part(&end, widest);
     at.bytes = end;
@@ -78,6 +86,7 @@ spikeseq_status spikeseq_stream_init(const spikeseq_model *model, void *buffer, 
     stream->y = int8 ? NULL : (float *)(void *)(base + at.y);
     stream->y_int8 = int8 ? (int32_t *)(void *)(base + at.y) : NULL;
     stream->sums = int8 ? (int32_t *)(void *)(base + at.sums) : NULL;
+    stream->scratch = int8 ? (uint16_t *)(void *)(base + at.scratch) : NULL;
     stream->total = (float *)(void *)(base + at.total);
     stream->list = (uint32_t *)(void *)(base + at.list);
     stream->h = (int8_t *)(base + at.h);

@@ -15,6 +15,7 @@ from spikeseq.shapes import check_time_steps
 Array = NDArray[np.float32]
 POOLING = ("last", "mean")
 WEIGHTS = ("float32", "int8")
+LINE = 64  # bytes of a cache line
 MOST_PACKET = 127  # spikes of one unit are held in 8 bits; T = 16 sends at most 31
 
 
@@ -61,10 +62,13 @@ class Settings:
 
 
 def frozen(array: NDArray[Any] | None) -> NDArray[Any] | None:
-    """An own copy that nobody can change behind the check."""
+    """An own copy that nobody can change behind the check, at the start of a cache line."""
     if array is None:
         return None
-    own = np.array(array, order="C")
+    memory = np.empty(array.nbytes + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    own = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    own[...] = array
     own.setflags(write=False)
     return own
 

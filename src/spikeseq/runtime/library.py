@@ -15,6 +15,7 @@ from ctypes import (
     c_int32,
     c_size_t,
     c_uint8,
+    c_uint16,
     c_uint32,
     c_uint64,
     c_void_p,
@@ -24,7 +25,7 @@ from typing import Any, ClassVar
 
 from spikeseq.errors import ConfigError
 
-ABI = 2  # SPIKESEQ_ABI
+ABI = 3  # SPIKESEQ_ABI
 OK = 0  # spikeseq_status
 OPERATIONS = ("elements", "macs", "acs", "gated_adds", "neuron_updates", "comparisons", "spikes")
 FloatPointer = POINTER(c_float)
@@ -74,7 +75,7 @@ class StreamC(Structure):
         ("c", FloatPointer), ("c_int8", Word), ("h", POINTER(c_int8)), ("membrane", FloatPointer), ("drive", FloatPointer),
         ("emitted", FloatPointer), ("y", FloatPointer), ("total", FloatPointer), ("packets", POINTER(c_int8)),
         ("list", POINTER(c_uint32)), ("membrane_int8", Word), ("drive_int8", Word), ("emitted_int8", Word), ("y_int8", Word),
-        ("sums", Word),
+        ("sums", Word), ("scratch", POINTER(c_uint16)),
     ]  # fmt: skip
 
 

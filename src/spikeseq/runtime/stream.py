@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikeseq.errors import ConfigError, DataError, ShapeError
 from spikeseq.runtime import library as lib
+from spikeseq.runtime.arrays import LINE
 
 if TYPE_CHECKING:
     from spikeseq.runtime.program import Program
 
-_LINE = 64  # bytes of a cache line
+_FLOAT = np.dtype(np.float32)
 LARGEST_C = 1 << 26  # of an int8 program, grid_node_int8.c
 
 
@@ -32,14 +33,17 @@ class Stream:
         size = ctypes.c_size_t()
         self._library.spikeseq_stream_size(program.model, size)
         self.nbytes = size.value * batch_size  # size is a multiple of a cache line
-        self._memory = np.zeros(self.nbytes + _LINE, np.uint8)
-        start = self._memory.ctypes.data + -self._memory.ctypes.data % _LINE
+        self._memory = np.zeros(self.nbytes + LINE, np.uint8)
+        start = self._memory.ctypes.data + -self._memory.ctypes.data % LINE
         self._rows = (lib.StreamC * batch_size)()
-        self._addresses = [ctypes.addressof(row) for row in self._rows]
         for b, row in enumerate(self._rows):
             status = self._library.spikeseq_stream_init(program.model, start + b * size.value, size.value, row)
             assert status == lib.OK
         self._views = [_views(program, row) for row in self._rows]
+        self._x = np.zeros((batch_size, program.input_size), np.float32)
+        self._y = np.zeros((batch_size, program.output_size), np.float32)
+        self._shapes = (self._x.shape, self._x.shape[1:]) if batch_size == 1 else (self._x.shape,)
+        self._step = self._arguments(self._x, self._y)
 
     def step(self, x: ArrayLike) -> NDArray[np.float32]:
         """One element ``[I]`` (one sequence) or ``[B, I]`` -> what the model gives for it, ``[O]`` or ``[B, O]``.
@@ -47,10 +51,12 @@ class Stream:
         Without a readout: the spikes' average over T, O = H. With one: logits of this element, or of the mean so far.
         Raises ShapeError, and DataError for a value that is not finite: that row's element is not taken.
         """
-        values = self._values(x, (1, 2))
-        y = np.empty((self.batch_size, self.program.output_size), np.float32)
-        self._each(self._library.spikeseq_step, values.reshape(self.batch_size, -1), y)
-        return y[0] if values.ndim == 1 else y
+        # a small program's element takes two microseconds: the common case passes no further check and makes one array
+        if not (type(x) is np.ndarray and x.dtype is _FLOAT and x.shape in self._shapes):
+            x = self._values(x, (1, 2))
+        self._x[...] = x
+        self._each(self._library.spikeseq_step, self._step)
+        return self._y.copy() if x.ndim == 2 else self._y[0].copy()
 
     def run(self, x: ArrayLike) -> NDArray[np.float32]:
         """A chunk ``[L, I]`` or ``[L, B, I]`` -> ``[L, H]`` or ``[L, B, H]``; a readout gives its last.
@@ -64,14 +70,14 @@ class Stream:
         size = self.program.output_size
         rows = np.ascontiguousarray(values.reshape(len(values), self.batch_size, -1).swapaxes(0, 1))
         y = np.empty((self.batch_size, 1 if self.program.readout else len(values), size), np.float32)
-        self._each(self._library.spikeseq_sequence, rows, y)
+        self._each(self._library.spikeseq_sequence, self._arguments(rows, y))
         y = y[:, 0] if self.program.readout else y.swapaxes(0, 1)
         return y.reshape(*y.shape[:-2], size) if values.ndim == 2 else y
 
     def reset(self) -> None:
         """Every sequence as at its start; counters go on."""
-        for address in self._addresses:
-            self._library.spikeseq_reset(address)
+        for row in self._rows:
+            self._library.spikeseq_reset(ctypes.addressof(row))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """State as plain arrays, for ``np.savez``.
@@ -125,22 +131,25 @@ class Stream:
             raise ShapeError(f"x has shape {values.shape}: pass [.., {batched[0]}, {batched[1]}] with {dims[1]} axes")
         return values
 
-    def _each(self, call: Any, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
-        """Call C for each sequence."""
+    def _arguments(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> list[tuple[Any, ...]]:
+        """What C is called with for each sequence; the arrays must be kept while they are used."""
         inputs, outputs = x.size // self.batch_size, y.size // self.batch_size
-        source, target = _address(x), _address(y)
-        for b, address in enumerate(self._addresses):
-            status = call(address, source + 4 * inputs * b, inputs, target + 4 * outputs * b, outputs)
+        return [
+            (
+                ctypes.c_void_p(ctypes.addressof(row)), ctypes.c_void_p(x.ctypes.data + 4 * inputs * b),
+                ctypes.c_size_t(inputs), ctypes.c_void_p(y.ctypes.data + 4 * outputs * b), ctypes.c_size_t(outputs),
+            )
+            for b, row in enumerate(self._rows)
+        ]  # fmt: skip
+
+    def _each(self, call: Any, arguments: list[tuple[Any, ...]]) -> None:
+        """Call C for each sequence."""
+        for b, own in enumerate(arguments):
+            status = call(*own)
             if status:
                 raise DataError(
                     f"x of sequence {b}: {lib.message(self._library, status)}, or W x + b is; this element was not taken"
                 )
-
-
-def _address(array: NDArray[np.float32]) -> int:
-    """As ``array.ctypes.data``, which takes a microsecond."""
-    place: int = array.__array_interface__["data"][0]
-    return place
 
 
 def _views(program: Program, row: Any) -> dict[str, NDArray[Any]]:
