@@ -16,7 +16,7 @@ const char *spikeseq_message(spikeseq_status status)
     case SPIKESEQ_OK: return "ok";
     case SPIKESEQ_NULL: return "a pointer that must be there is NULL";
     case SPIKESEQ_BAD_MODEL: return "the model's sizes, time steps, shift, packet limit or pooling are out of range";
-    case SPIKESEQ_BAD_WEIGHT: return "a weight is not in [-1e30, 1e30], or a threshold or clip range not in (0, 1e30]";
+    case SPIKESEQ_BAD_WEIGHT: return "a weight is not in [-1e30, 1e30], a threshold, clip range or step not in (0, 1e30], or a leak not in [0, 1]";
     case SPIKESEQ_BAD_SIZE: return "a length is not the model's";
     case SPIKESEQ_BAD_BUFFER: return "the buffer is too small or its address is no multiple of 8";
     case SPIKESEQ_NOT_FINITE: return "a value is NaN or infinite";
@@ -32,7 +32,7 @@ int spikeseq_finite(const float *values, size_t len)
     return !bad;
 }
 
-static int ranges(const float *values, size_t len)
+int spikeseq_ranges(const float *values, size_t len)
 {
     int bad = 0;
     for (size_t j = 0; j < len; j++)
@@ -48,17 +48,30 @@ static int weights(const float *values, size_t len)
     return !bad;
 }
 
-static int size_within(uint32_t value, uint32_t most) { return value >= 1 && value <= most; }
-
-static int missing(const spikeseq_layer *layer)
+static int leaks(const float *values, size_t len)
 {
-    return !layer->input_rows || !layer->recurrent_rows || !layer->threshold || !layer->clip;
+    int bad = 0;
+    for (size_t j = 0; j < len; j++)
+        bad |= !(values[j] >= 0.0f && values[j] <= 1.0f);
+    return !bad;
 }
 
-static int missing_int8(const spikeseq_layer_int8 *layer, uint32_t number)
+static int size_within(uint32_t value, uint32_t most) { return value >= 1 && value <= most; }
+
+static int missing(const spikeseq_layer *layer, const spikeseq_model *model, uint32_t number)
 {
-    return !layer->input_rows || !layer->recurrent_rows || !layer->levels || !layer->clip || !layer->candidate ||
-           (number == 0 && !layer->input_scale);
+    return !layer->input_rows || !layer->recurrent_rows || !layer->threshold || !layer->clip ||
+           (model->kind == SPIKESEQ_STREAMS && !layer->offset) ||
+           (number == 0 && model->input_code != SPIKESEQ_DIRECT && !layer->input_step);
+}
+
+static int missing_int8(const spikeseq_layer_int8 *layer, const spikeseq_model *model, uint32_t number)
+{
+    const int coded = model->input_code != SPIKESEQ_DIRECT;
+    return !layer->input_rows || !layer->recurrent_rows || !layer->clip || !layer->candidate ||
+           (model->kind == SPIKESEQ_GRID && !layer->levels) ||
+           (model->kind == SPIKESEQ_STREAMS && (!layer->threshold || !layer->offset || !layer->extra)) ||
+           (number == 0 && (coded ? !layer->input_shift || !layer->input_step : !layer->input_scale));
 }
 
 spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
@@ -68,10 +81,11 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
     const uint32_t steps = model->time_steps;
     if (!size_within(steps, 16) || (steps & (steps - 1)) || !size_within(model->num_layers, 64) ||
         model->max_packet > 127 || (model->shift != 0.5f && model->shift != 0.0f) ||
-        model->pooling > SPIKESEQ_POOL_MEAN || model->outputs > 1u << 16)
+        model->kind > SPIKESEQ_STREAMS || model->input_code > SPIKESEQ_DELTA || model->pooling > SPIKESEQ_POOL_MEAN ||
+        model->outputs > 1u << 16)
         return SPIKESEQ_BAD_MODEL;
     for (uint32_t l = 0; l < model->num_layers; l++) {
-        if (model->layers ? missing(&model->layers[l]) : missing_int8(&model->layers_int8[l], l))
+        if (model->layers ? missing(&model->layers[l], model, l) : missing_int8(&model->layers_int8[l], model, l))
             return SPIKESEQ_NULL;
         if (!size_within(spikeseq_inputs(model, l), 1u << 20) || !size_within(spikeseq_hidden(model, l), 1u << 16) ||
             (l && spikeseq_inputs(model, l) != spikeseq_hidden(model, l - 1)))
@@ -96,9 +110,12 @@ spikeseq_status spikeseq_check(const spikeseq_model *model)
         const size_t hidden = layer->hidden_size, width = 4 * hidden;
         good = good && weights(layer->input_rows, layer->input_size * width) &&
                weights(layer->recurrent_rows, hidden * width) &&
-               (!layer->bias || weights(layer->bias, width)) && ranges(layer->threshold, 3 * hidden) &&
-               ranges(layer->clip, hidden);
+               (!layer->bias || weights(layer->bias, width)) && spikeseq_ranges(layer->threshold, 3 * hidden) &&
+               spikeseq_ranges(layer->clip, hidden) && (!layer->leak || leaks(layer->leak, 3 * hidden)) &&
+               (!layer->offset || weights(layer->offset, 3 * hidden));
     }
+    if (model->input_code != SPIKESEQ_DIRECT)
+        good = good && spikeseq_ranges(model->layers->input_step, model->layers->input_size);
     if (model->outputs)
         good = good && weights(model->readout_rows, (size_t)spikeseq_last_hidden(model) * model->outputs) &&
                (!model->readout_bias || weights(model->readout_bias, model->outputs));

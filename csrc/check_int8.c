@@ -3,7 +3,11 @@
 
 #include "internal.h"
 
-enum { LARGEST_SUM = 1 << 26 }; /* of a membrane: it is shifted up by at most 4 bits */
+enum {
+    LARGEST_SUM = 1 << 26,    /* of a membrane: it is shifted up by at most 4 bits */
+    LARGEST_NEURON = 1 << 28, /* of a neuron, its threshold and what is added to it */
+    LARGEST_CODED = 1 << 30,  /* of a coded input's product */
+};
 
 static int power_of_two(float value)
 {
@@ -13,30 +17,72 @@ static int power_of_two(float value)
 
 static int64_t magnitude(int64_t value) { return value < 0 ? -value : value; }
 
-/* |A| <= T |drive| + T (2T - 1) sum |w|, of channel j */
-static int fits(const spikeseq_layer_int8 *layer, uint32_t number, uint32_t steps, size_t j)
+/* sum of |w| of column j */
+static int64_t column(const int8_t *rows, size_t inputs, size_t width, size_t j)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < inputs; i++)
+        sum += magnitude(rows[i * width + j]);
+    return sum;
+}
+
+/* what channel j adds in a time step at most, if a spike stands for `packet` of them */
+static int64_t current(const spikeseq_layer_int8 *layer, uint32_t number, uint32_t steps, int64_t packet, size_t j)
 {
     const size_t width = 4 * (size_t)layer->hidden_size;
-    int64_t sum = 0;
-    for (size_t i = 0; i < layer->hidden_size; i++)
-        sum += magnitude(layer->recurrent_rows[i * width + j]);
-    for (size_t i = 0; number && i < layer->input_size; i++)
-        sum += magnitude(layer->input_rows[i * width + j]);
-    sum = sum * steps * (2 * (int64_t)steps - 1) + (layer->bias ? magnitude(layer->bias[j]) * steps : 0);
-    return sum + (number ? 0 : 1 << 24) <= LARGEST_SUM;
+    int64_t sum = column(layer->recurrent_rows, layer->hidden_size, width, j);
+    sum += number ? column(layer->input_rows, layer->input_size, width, j) : 0;
+    sum = sum * packet + (layer->bias ? magnitude(layer->bias[j]) : 0);
+    return sum + (number ? 0 : SPIKESEQ_LARGEST_DRIVE / steps);
+}
+
+/* gate k of unit j of streams: |v| <= T (|I| + |V / 2 + d|) */
+static int neuron_fits(const spikeseq_layer_int8 *layer, uint32_t steps, int64_t most, size_t k, size_t j)
+{
+    const size_t g = k * layer->hidden_size + j;
+    const int64_t offset = magnitude(layer->offset[g]);
+    return layer->extra[g] <= 12 && layer->threshold[g] >= 1 && layer->threshold[g] <= LARGEST_NEURON &&
+           steps * ((most << layer->extra[g]) + offset) <= LARGEST_NEURON && (!layer->leak || layer->leak[g] <= 256);
+}
+
+static int layer_fits(const spikeseq_model *model, uint32_t number)
+{
+    const spikeseq_layer_int8 *layer = &model->layers_int8[number];
+    const size_t hidden = layer->hidden_size;
+    const uint32_t steps = model->time_steps;
+    const int streams = model->kind == SPIKESEQ_STREAMS;
+    for (size_t j = 0; j < 4 * hidden; j++) {
+        const int64_t most = current(layer, number, steps, streams ? 1 : 2 * (int64_t)steps - 1, j);
+        const size_t gate = j / hidden;
+        if (most * steps > LARGEST_SUM ||
+            (streams && gate != 2 && !neuron_fits(layer, steps, most, gate < 2 ? gate : 2, j % hidden)))
+            return 0;
+    }
+    for (size_t j = 0; j < hidden; j++)
+        if (layer->clip[j] < 1 || layer->clip[j] > 1 << 25 || layer->candidate[j] < 4 || layer->candidate[j] > 24)
+            return 0;
+    return 1;
+}
+
+static int input_fits(const spikeseq_model *model)
+{
+    const spikeseq_layer_int8 *layer = model->layers_int8;
+    const size_t width = 4 * (size_t)layer->hidden_size;
+    for (size_t j = 0; j < width; j++) {
+        if (model->input_code == SPIKESEQ_DIRECT ? !power_of_two(layer->input_scale[j])
+                                                 : layer->input_shift[j] < -30 || layer->input_shift[j] > 24 ||
+                                                       127 * column(layer->input_rows, layer->input_size, width, j) >
+                                                           LARGEST_CODED)
+            return 0;
+    }
+    return model->input_code == SPIKESEQ_DIRECT || spikeseq_ranges(layer->input_step, layer->input_size);
 }
 
 spikeseq_status spikeseq_check_int8(const spikeseq_model *model)
 {
-    int good = 1;
-    for (uint32_t l = 0; l < model->num_layers; l++) {
-        const spikeseq_layer_int8 *layer = &model->layers_int8[l];
-        for (size_t j = 0; j < 4 * (size_t)layer->hidden_size; j++)
-            good = good && fits(layer, l, model->time_steps, j) && (l || power_of_two(layer->input_scale[j]));
-        for (size_t j = 0; j < layer->hidden_size; j++)
-            good = good && layer->clip[j] >= 1 && layer->clip[j] <= 1 << 25 && layer->candidate[j] >= 4 &&
-                   layer->candidate[j] <= 24;
-    }
+    int good = input_fits(model);
+    for (uint32_t l = 0; l < model->num_layers; l++)
+        good = good && layer_fits(model, l);
     for (size_t o = 0; o < model->outputs; o++)
         good = good && power_of_two(model->readout_scale[o]) &&
                (!model->readout_bias || fabsf(model->readout_bias[o]) <= 1e30f);

@@ -5,25 +5,6 @@
  */
 #include "internal.h"
 
-enum { FRACTION = 16, ONE = 1 << FRACTION, LARGEST_C = 1 << 26 };
-
-static SPIKESEQ_INLINE int32_t left(int32_t value, uint32_t bits) { return (int32_t)((uint32_t)value << bits); }
-
-static SPIKESEQ_INLINE int32_t within(int32_t value, int32_t low, int32_t high)
-{
-    value = value > low ? value : low;
-    return value < high ? value : high;
-}
-
-/* k value, k in 0 .. 2^bits: a shifted value for each bit of k */
-static SPIKESEQ_INLINE int32_t gated(int32_t k, int32_t value, uint32_t bits)
-{
-    int32_t total = 0;
-    for (uint32_t b = 0; b <= bits; b++)
-        total += -((k >> b) & 1) & left(value, b);
-    return total;
-}
-
 static SPIKESEQ_INLINE void cell(const spikeseq_layer_int8 *layer, uint32_t bits, uint32_t t_bits,
                                const int32_t *restrict membrane, int32_t *restrict c, int32_t *restrict y)
 {
@@ -33,7 +14,7 @@ static SPIKESEQ_INLINE void cell(const spikeseq_layer_int8 *layer, uint32_t bits
     const int32_t *restrict a_o = a_g + hidden, *restrict levels = layer->levels, *restrict gam = layer->clip;
     const uint8_t *restrict candidate = layer->candidate;
     for (size_t j = 0; j < hidden; j++) {
-        const int32_t i_at = left(a_i[j], rest), f_at = left(a_f[j], rest), o_at = left(a_o[j], rest);
+        const int32_t i_at = spikeseq_left(a_i[j], rest), f_at = spikeseq_left(a_f[j], rest), o_at = spikeseq_left(a_o[j], rest);
         int32_t i = 0, f = 0, o = 0;
         for (uint32_t k = 0; k < steps; k++) {
             i += i_at >= levels[3 * k * hidden + j];
@@ -43,11 +24,11 @@ static SPIKESEQ_INLINE void cell(const spikeseq_layer_int8 *layer, uint32_t bits
         /* A_g / t in units of 2^-16; clipped first where the shift would overflow */
         const uint32_t up = candidate[j] - t_bits;
         const int32_t most = (gam[j] >> up) + 1;
-        const int32_t g = within(left(within(a_g[j], -most, most), up), -gam[j], gam[j]);
-        const int32_t sum = gated(f, c[j], bits) + gated(i, g, bits) + (int32_t)(steps >> 1);
-        const int32_t next = within(sum >> bits, -LARGEST_C, LARGEST_C);
+        const int32_t g = spikeseq_within(spikeseq_left(spikeseq_within(a_g[j], -most, most), up), -gam[j], gam[j]);
+        const int32_t sum = spikeseq_gated(f, c[j], bits) + spikeseq_gated(i, g, bits) + (int32_t)(steps >> 1);
+        const int32_t next = spikeseq_within(sum >> bits, -SPIKESEQ_LARGEST_C, SPIKESEQ_LARGEST_C);
         c[j] = next;
-        y[j] = gated(o, within(next, -ONE, ONE), bits);
+        y[j] = spikeseq_gated(o, spikeseq_within(next, -SPIKESEQ_ONE, SPIKESEQ_ONE), bits);
     }
 }
 
@@ -68,16 +49,16 @@ SPIKESEQ_HOT void spikeseq_grid_cell_int8(const spikeseq_layer_int8 *layer, uint
 SPIKESEQ_HOT uint64_t spikeseq_grid_spikes_int8(uint32_t steps, uint32_t t, float shift, int32_t limit, size_t hidden,
                                                 int32_t *restrict y, int32_t *restrict emitted, int8_t *restrict h)
 {
-    const uint32_t down = FRACTION + spikeseq_log2(steps), up = spikeseq_log2(t);
+    const uint32_t down = SPIKESEQ_FRACTION + spikeseq_log2(steps), up = spikeseq_log2(t);
     const int32_t offset = shift > 0.0f ? 1 << (down - 1) : 0;
     const int speaks = (t & (t - 1)) == 0;
     int32_t *restrict scaled = y + hidden;
     uint32_t sent = 0;
     for (size_t j = 0; j < hidden; j++)
-        scaled[j] = speaks ? left(y[j], up) : scaled[j] + y[j];
+        scaled[j] = speaks ? spikeseq_left(y[j], up) : scaled[j] + y[j];
     for (size_t j = 0; j < hidden; j++) {
         const int32_t u = scaled[j], size = ((u < 0 ? -u : u) + offset) >> down;
-        const int32_t r = within((u < 0 ? -size : size) - emitted[j], -limit, limit);
+        const int32_t r = spikeseq_within((u < 0 ? -size : size) - emitted[j], -limit, limit);
         emitted[j] += r;
         h[j] = (int8_t)r;
         sent += (uint32_t)(r < 0 ? -r : r);

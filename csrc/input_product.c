@@ -1,15 +1,10 @@
 /* Input product of the first layer, the only one that multiplies: once for each element, row by row. */
-#include <string.h>
-
 #include "internal.h"
 
 SPIKESEQ_HOT void spikeseq_input_product(float *restrict drive, const float *restrict rows, const float *restrict bias,
                                          const float *restrict x, size_t inputs, size_t width)
 {
-    if (bias)
-        memcpy(drive, bias, width * sizeof *drive);
-    else
-        memset(drive, 0, width * sizeof *drive);
+    spikeseq_start(drive, bias, width);
     size_t i = 0;
     for (; i + 4 <= inputs; i += 4) {
         const float *restrict a = rows + i * width, *restrict b = a + width;

@@ -8,8 +8,6 @@ SPIKESEQ_HOT void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, 
                                               float *restrict sums, int32_t *restrict drive)
 {
     const size_t inputs = layer->input_size, width = 4 * (size_t)layer->hidden_size;
-    const float limit = (float)(1 << 24) / (float)steps; /* far beyond every level; T of them fit a sum */
-    const float *restrict scale = layer->input_scale;
     memset(sums, 0, width * sizeof *sums);
     size_t i = 0;
     for (; i + 4 <= inputs; i += 4) {
@@ -25,6 +23,15 @@ SPIKESEQ_HOT void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, 
         for (size_t j = 0; j < width; j++)
             sums[j] += p * (float)a[j];
     }
+    spikeseq_scale_int8(layer, steps, sums, drive);
+}
+
+SPIKESEQ_HOT void spikeseq_scale_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const float *restrict sums,
+                                      int32_t *restrict drive)
+{
+    const size_t width = 4 * (size_t)layer->hidden_size;
+    const float limit = (float)SPIKESEQ_LARGEST_DRIVE / (float)steps;
+    const float *restrict scale = layer->input_scale;
     for (size_t j = 0; j < width; j++) {
         float u = floorf(sums[j] * scale[j] + 0.5f);
         u = u > -limit ? u : -limit; /* a NaN too: no conversion is undefined; the caller refuses it */

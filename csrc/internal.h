@@ -22,9 +22,25 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
+/* words of 32 bits: sum [width] = constant, or 0 where it is NULL */
+void spikeseq_start(void *sum, const void *constant, size_t width);
+
+/* First layer: drive [4H] = W x + b, operations counted. NOT_FINITE: nothing has changed. */
+spikeseq_status spikeseq_input(spikeseq_stream *stream, const float *x);
+
 /* drive [width] = bias (or 0) + sum_j x[j] rows[j] */
 void spikeseq_input_product(float *restrict drive, const float *restrict rows, const float *restrict bias,
                             const float *restrict x, size_t inputs, size_t width);
+
+/* k [I] = clip(R(x / step), -127, 127) */
+void spikeseq_encode(const float *restrict x, const float *restrict step, int8_t *restrict k, size_t inputs);
+
+/* held [width] += sum_j (now[j] - before[j]) rows[j]. Returns sum_j |now[j] - before[j]|. */
+uint64_t spikeseq_delta(double *restrict held, const float *restrict rows, const int8_t *restrict now,
+                        const int8_t *restrict before, size_t inputs, size_t width);
+
+/* drive [width] = held + bias (or 0) */
+void spikeseq_held_drive(float *restrict drive, const double *restrict held, const float *restrict bias, size_t width);
 
 /* Addresses of the units with k[j] != 0, and of those among them that add or subtract a row at one level of their packet:
  * at level 1, 2, .. a packet of k spikes stands there k times. */
@@ -43,25 +59,42 @@ uint64_t spikeseq_event_add(float *sum, const float *rows, size_t width, const i
 /* sum [width] += step [width] */
 void spikeseq_add(float *restrict sum, const float *restrict step, size_t width);
 
-/* gates and cell of node (n, t): membrane [4H] -> c [H], y [H] */
+/* gates and cell of node (n, t) of a grid: membrane [4H] -> c [H], y [H] */
 void spikeseq_grid_cell(const spikeseq_layer *layer, uint32_t steps, uint32_t t, float shift,
                         const float *restrict membrane, float *restrict c, float *restrict y);
 
-/* spikes of node (n, t): y [H], emitted [H] -> h [H]. Returns sum |h|. */
+/* its spikes: y [H], emitted [H] -> h [H]. Returns sum |h|. */
 uint64_t spikeseq_grid_spikes(uint32_t t, float shift, float limit, size_t hidden, const float *restrict y,
                               float *restrict emitted, int8_t *restrict h);
 
+/* node (n, t) of streams: current [4H], neurons [4][H] -> c [H], h [H]. Returns sum |h|. */
+uint64_t spikeseq_streams_node(const spikeseq_layer *layer, float shift, const float *current, float *neurons, float *c,
+                               int8_t *h);
+
 /* all T nodes of one element of layer `number`; below is NULL for the first, whose drive is in the stream */
-void spikeseq_grid_layer(spikeseq_stream *stream, uint32_t number, const int8_t *below);
+void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8_t *below);
 
 /* total [O] = W_out sum_t h_t / T + b_out, or [H] = sum_t h_t / T */
 void spikeseq_readout(spikeseq_stream *stream);
 
-enum { SPIKESEQ_TILE = 4096 }; /* columns that are summed in 16 bits at a time */
+/* int8 twins of the operators above; limits that keep every sum within 32 bits (check_int8.c) */
+enum {
+    SPIKESEQ_TILE = 4096, /* columns that are summed in 16 bits at a time */
+    SPIKESEQ_FRACTION = 16, /* bits of c, y, m and gam behind the point */
+    SPIKESEQ_ONE = 1 << SPIKESEQ_FRACTION,
+    SPIKESEQ_LARGEST_C = 1 << 26,
+    SPIKESEQ_LARGEST_DRIVE = 1 << 24, /* of T of them together: far beyond every level */
+};
 
-/* int8 twins of the operators above */
 void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const float *restrict x,
                                  float *restrict sums, int32_t *restrict drive);
+void spikeseq_scale_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const float *restrict sums,
+                         int32_t *restrict drive); /* sums in units of 2^-r_j -> drive */
+void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const int8_t *restrict k,
+                                int32_t *restrict drive);
+void spikeseq_shift_int8(const spikeseq_layer_int8 *layer, uint32_t steps, int32_t *restrict drive); /* as scale */
+uint64_t spikeseq_delta_int8(int32_t *restrict held, const int8_t *restrict rows, const int8_t *restrict now,
+                             const int8_t *restrict before, size_t inputs, size_t width);
 uint64_t spikeseq_event_add_int8(int32_t *sum, const int8_t *rows, size_t width, const int8_t *k, size_t inputs,
                                  uint32_t *list, uint16_t *scratch); /* scratch [min(width, TILE)] */
 void spikeseq_add_int8(int32_t *restrict sum, const int32_t *restrict step, size_t width);
@@ -69,6 +102,25 @@ void spikeseq_grid_cell_int8(const spikeseq_layer_int8 *layer, uint32_t steps, u
                              const int32_t *restrict membrane, int32_t *restrict c, int32_t *restrict y);
 uint64_t spikeseq_grid_spikes_int8(uint32_t steps, uint32_t t, float shift, int32_t limit, size_t hidden,
                                    int32_t *restrict y, int32_t *restrict emitted, int8_t *restrict h);
+uint64_t spikeseq_streams_node_int8(const spikeseq_layer_int8 *layer, float shift, const int32_t *current,
+                                    int32_t *neurons, int32_t *c, int8_t *h);
+
+static SPIKESEQ_INLINE int32_t spikeseq_left(int32_t value, uint32_t bits) { return (int32_t)((uint32_t)value << bits); }
+
+static SPIKESEQ_INLINE int32_t spikeseq_within(int32_t value, int32_t low, int32_t high)
+{
+    value = value > low ? value : low;
+    return value < high ? value : high;
+}
+
+/* k value, k in 0 .. 2^bits: a shifted value for each bit of k */
+static SPIKESEQ_INLINE int32_t spikeseq_gated(int32_t k, int32_t value, uint32_t bits)
+{
+    int32_t total = 0;
+    for (uint32_t b = 0; b <= bits; b++)
+        total += -((k >> b) & 1) & spikeseq_left(value, b);
+    return total;
+}
 
 /* log2 of a power of two */
 static inline uint32_t spikeseq_log2(uint32_t power)
@@ -89,6 +141,12 @@ static inline uint32_t spikeseq_inputs(const spikeseq_model *model, uint32_t num
     return model->layers ? model->layers[number].input_size : model->layers_int8[number].input_size;
 }
 
+/* values of a unit that live along t within one element */
+static inline size_t spikeseq_neurons(const spikeseq_model *model)
+{
+    return model->kind == SPIKESEQ_STREAMS ? 4 : model->layers ? 2 : 3;
+}
+
 /* one element through all layers; no output */
 spikeseq_status spikeseq_advance(spikeseq_stream *stream, const float *x);
 
@@ -100,6 +158,9 @@ spikeseq_status spikeseq_check_int8(const spikeseq_model *model);
 
 /* 1 if every value is finite */
 int spikeseq_finite(const float *values, size_t len);
+
+/* 1 if every value is in (0, 1e30] */
+int spikeseq_ranges(const float *values, size_t len);
 
 /* H of the last layer; length of an output */
 uint32_t spikeseq_last_hidden(const spikeseq_model *model);

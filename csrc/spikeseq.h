@@ -1,15 +1,26 @@
-/* spikeseq runtime: a spiking LSTM, element by element, in C11. No dependency, no allocation, no global state.
+/* spikeseq runtime: a spiking network, element by element, in C11. No dependency, no allocation, no global state.
  *
- * Layers of the grid LSTM (docs/equations.md; node (n, t) of T time steps), spikes h_t in {-B .. B}:
+ * Layers (docs/equations.md; node (n, t): element n of the sequence, time step t of T), spikes h_t:
  *
  *     I_t = W x + b + U h_t[n-1]            first layer; above: W h_t[n] of the layer below instead of W x
- *     A  += I_t                             membrane; 0 before t = 1
- *     i, f, o = Q_T(A_k / (t V_k) + 1/2);   g = clip(A_g / t, -gam, gam)
- *     c_t = f c_t + i g;   y = o clip(c_t, -1, 1);   h_t = clip(R(t y) - E, -B, B);   E += h_t
- *     Q_T(u) = clip(floor(T u + shift), 0, T) / T;   R(u) = sign(u) floor(|u| + shift)
- *     a replica whose t is no power of two keeps c_t and repeats the last y
+ *
+ *     grid: the spiking LSTM that equals the quantised one
+ *         A  += I_t                         membrane; 0 before t = 1
+ *         i, f, o = Q_T(A_k / (t V_k) + 1/2);   g = clip(A_g / t, -gam, gam)
+ *         c_t = f c_t + i g;   y = o clip(c_t, -1, 1);   h_t = clip(R(t y) - E, -B, B);   E += h_t
+ *         Q_T(u) = clip(floor(T u + shift), 0, T) / T;   R(u) = sign(u) floor(|u| + shift)
+ *         a replica whose t is no power of two keeps c_t and repeats the last y
+ *     streams: gates are IF or LIF neurons, membranes v and m are 0 before t = 1
+ *         v_k = leak_k v_k + I_k + V_k / 2 + d_k;   s_k = [v_k >= V_k];   v_k -= V_k s_k        k = i, f, o
+ *         g = clip(I_g, -gam, gam);   c_t = s_f c_t + s_i g
+ *         m += s_o clip(c_t, -1, 1);   h_t = clip(R(m), -1, 1);   m -= h_t
  *
  * Output of an element: sum_t h_t / T, or the readout of it: W_out sum_t h_t / T + b_out.
+ *
+ * The input x of the first layer, features j:
+ *     direct  W x; a model whose inputs have all been -1, 0 or 1 so far adds rows instead
+ *     int8    W' k, k_j = clip(R(x_j / step_j), -127, 127), W' = step W rounded to 8 bits
+ *     delta   a running sum of W' (k[n] - k[n-1]), W' = step W: what does not change costs nothing
  *
  * A spike adds one row of weights, so matrices are stored by input: [in][4H], gate order i, f, g, o. The model is const
  * and may lie in flash or be shared by threads; a stream is the caller's and belongs to one thread at a time.
@@ -39,42 +50,56 @@ extern "C" {
 typedef enum {
     SPIKESEQ_OK = 0,
     SPIKESEQ_NULL = 1,       /* a pointer that must be there is NULL */
-    SPIKESEQ_BAD_MODEL = 2,  /* sizes, T, shift, packet or pooling out of range, or layers that do not fit */
-    SPIKESEQ_BAD_WEIGHT = 3, /* a weight not in [-1e30, 1e30] or NaN, a threshold or clip range not in (0, 1e30] */
+    SPIKESEQ_BAD_MODEL = 2,  /* sizes, T, shift, an enum or a packet out of range, or layers that do not fit */
+    SPIKESEQ_BAD_WEIGHT = 3, /* a weight not in [-1e30, 1e30] or NaN, a threshold or step not in (0, 1e30], .. */
     SPIKESEQ_BAD_SIZE = 4,   /* a length that is not the model's */
     SPIKESEQ_BAD_BUFFER = 5, /* buffer too small, or its address no multiple of 8 */
     SPIKESEQ_NOT_FINITE = 6, /* x, or W x + b, is NaN or infinite: that element was not taken */
 } spikeseq_status;
 
 typedef enum { SPIKESEQ_POOL_LAST = 0, SPIKESEQ_POOL_MEAN = 1 } spikeseq_pooling;
+typedef enum { SPIKESEQ_GRID = 0, SPIKESEQ_STREAMS = 1 } spikeseq_kind;
+typedef enum { SPIKESEQ_DIRECT = 0, SPIKESEQ_INT8 = 1, SPIKESEQ_DELTA = 2 } spikeseq_input_code;
 
-/* one grid layer, I inputs, H units */
+/* one layer, I inputs, H units; what a kind or code does not need is NULL */
 typedef struct {
     uint32_t input_size;         /* 1 .. 2^20; above the first layer: H of the layer below */
     uint32_t hidden_size;        /* 1 .. 2^16 */
-    const float *input_rows;     /* [I][4H] */
+    const float *input_rows;     /* [I][4H]; W' where the input is coded */
     const float *recurrent_rows; /* [H][4H] */
     const float *bias;           /* [4H], or NULL */
     const float *threshold;      /* [3][H] V of i, f, o */
     const float *clip;           /* [H] gam */
+    const float *leak;           /* [3][H] streams of LIF gates, in [0, 1]; of IF gates (leak 1) NULL */
+    const float *offset;         /* [3][H] streams: d */
+    const float *input_step;     /* [I] first layer, coded input */
 } spikeseq_layer;
 
 /* The same with int8 weights and int32 sums: after the input product only additions, comparisons and shifts.
- * A weight w of channel j (one of 4H) is the integer w 2^s_j, membranes are in units of 2^-s_j, c and gam of 2^-16. */
+ * A weight w of channel j (one of 4H) is the integer w 2^s_j, membranes are in units of 2^-s_j (of neurons 2^-(s_j + e_j)),
+ * c, y, m and gam of 2^-16. */
 typedef struct {
     uint32_t input_size, hidden_size;
     const int8_t *input_rows;     /* [I][4H] first layer: w 2^r_j with a scale of its own; above: w 2^s_j */
     const int8_t *recurrent_rows; /* [H][4H] w 2^s_j */
-    const float *input_scale;     /* [4H] first layer: 2^(s_j - r_j); above: NULL */
+    const float *input_scale;     /* [4H] first layer, direct: 2^(s_j - r_j) */
+    const int8_t *input_shift;    /* [4H] first layer, coded: s_j - r_j, in -30 .. 24 */
     const int32_t *bias;          /* [4H] b 2^s_j, or NULL */
-    const int32_t *levels;        /* [T][3][H] of i, f, o: the k-th is ceil(V (k - shift - T / 2) 2^s_j), k = 1 .. T */
+    const int32_t *levels;        /* [T][3][H] grid, of i, f, o: the k-th is ceil(V (k - shift - T / 2) 2^s_j), k = 1 .. T */
     const int32_t *clip;          /* [H] gam 2^16, in 1 .. 2^25 */
     const uint8_t *candidate;     /* [H] 16 - s_j of g, in 4 .. 24 */
+    const int32_t *threshold;     /* [3][H] streams: V in units of the neuron, in 1 .. 2^28 */
+    const int32_t *offset;        /* [3][H] streams: V / 2 + d in the same units, |.| <= 2^28 */
+    const uint8_t *extra;         /* [3][H] streams: e_j, bits of a neuron below those of the sums, 0 .. 12 */
+    const uint16_t *leak;         /* [3][H] streams of LIF gates: leak 2^8, 0 .. 256; of IF gates NULL */
+    const float *input_step;      /* [I] first layer, coded input */
 } spikeseq_layer_int8;
 
 typedef struct {
+    uint32_t kind;                /* spikeseq_kind of every layer */
+    uint32_t input_code;          /* spikeseq_input_code of the first layer */
     uint32_t time_steps;          /* T: 1, 2, 4, 8 or 16 */
-    uint32_t max_packet;          /* B; 0: packets as large as they come */
+    uint32_t max_packet;          /* B of a grid; 0: packets as large as they come */
     float shift;                  /* 1/2 or 0 */
     uint32_t num_layers;          /* 1 .. 64 */
     const spikeseq_layer *layers; /* [num_layers]; NULL for int8 */
@@ -87,9 +112,11 @@ typedef struct {
     const float *readout_scale;             /* [O] their power of two */
 } spikeseq_model;
 
-/* operations done, by the rules of spikeseq.energy */
+/* Operations done, by the rules of spikeseq.energy. Element-wise and 8-bit products are among the macs. A first layer
+ * with direct input counts the rows it adds as long as all inputs have been -1, 0 or 1; with the first other one it
+ * becomes a layer that multiplies, and counts so for all elements. */
 typedef struct {
-    uint64_t elements, macs, acs, gated_adds, neuron_updates, comparisons, spikes;
+    uint64_t elements, macs, elementwise, int8_macs, acs, gated_adds, neuron_updates, comparisons, spikes;
 } spikeseq_counters;
 
 /* what one sequence carries, and the room to compute in; every pointer leads into the caller's buffer */
@@ -98,15 +125,22 @@ typedef struct {
     spikeseq_counters *counters; /* [num_layers], then the readout's */
     double *sum;                 /* [O] outputs so far, for pooling mean */
     uint64_t elements;           /* since the reset */
+    uint64_t input_spikes;       /* sum |x| of the inputs so far, none of which was anything but -1, 0 or 1 */
+    uint32_t analog;             /* 1 once one was */
     float *c;                    /* by layer [T][H]; NULL for int8 */
     int32_t *c_int8;             /* the same in units of 2^-16; NULL for float32 */
     int8_t *h;                   /* by layer [T][H] spikes of the last element */
+    int8_t *k;                   /* [I] coded input of the last element */
+    double *held;                /* [4H] delta: W' k, in 64 bits because it is never formed anew */
+    int32_t *held_int8;          /* the same in units of 2^-r_j */
+    float *x;                    /* [I] int8-coded input as float32 */
     float *membrane, *drive;     /* [4H] of the widest layer */
-    float *emitted, *y;          /* [H] of the widest layer */
+    float *neurons;              /* [2][H] grid: E, y; [4][H] streams: v of i, f, o, and m */
     float *total;                /* [max(O, H)] */
-    int8_t *packets;             /* [H] */
-    uint32_t *list;              /* [2 max(H)] addresses of spikes */
-    int32_t *membrane_int8, *drive_int8, *emitted_int8, *y_int8, *sums; /* int8: [4H], [4H], [H], [2H], [O] */
+    int8_t *packets;             /* [max(H, I)] */
+    uint32_t *list;              /* [2 max(H, I)] addresses of spikes */
+    int32_t *membrane_int8, *drive_int8, *sums; /* int8: [4H], [4H], [O] */
+    int32_t *neurons_int8;       /* int8: [3][H] grid: E, T y, t T y; [4][H] streams */
     uint16_t *scratch;           /* int8: sums of 16 bits */
 } spikeseq_stream;
 
@@ -122,6 +156,9 @@ SPIKESEQ_API spikeseq_status spikeseq_stream_size(const spikeseq_model *model, s
 /* Lay a stream out in a buffer (address a multiple of 8, of 64 for speed), reset it, counters 0. */
 SPIKESEQ_API spikeseq_status spikeseq_stream_init(const spikeseq_model *model, void *buffer, size_t bytes,
                                                   spikeseq_stream *stream);
+
+/* From now on the first layer multiplies, as if an input had been other than -1, 0 and 1. Nothing changes but counters. */
+SPIKESEQ_API spikeseq_status spikeseq_multiply(spikeseq_stream *stream);
 
 /* State as before the first element; counters stay. */
 SPIKESEQ_API spikeseq_status spikeseq_reset(spikeseq_stream *stream);

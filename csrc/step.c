@@ -6,19 +6,12 @@
 spikeseq_status spikeseq_advance(spikeseq_stream *stream, const float *x)
 {
     const spikeseq_model *model = stream->model;
-    const size_t inputs = spikeseq_inputs(model, 0), width = 4 * (size_t)spikeseq_hidden(model, 0);
-    if (!spikeseq_finite(x, inputs))
-        return SPIKESEQ_NOT_FINITE;
-    if (model->layers)
-        spikeseq_input_product(stream->drive, model->layers->input_rows, model->layers->bias, x, inputs, width);
-    else
-        spikeseq_input_product_int8(model->layers_int8, model->time_steps, x, stream->drive, stream->drive_int8);
-    if (!spikeseq_finite(stream->drive, width)) /* nothing has moved yet; a finite drive makes no NaN further on */
-        return SPIKESEQ_NOT_FINITE;
-    stream->counters[0].macs += inputs * width;
-    spikeseq_grid_layer(stream, 0, NULL);
+    const spikeseq_status status = spikeseq_input(stream, x); /* a finite drive makes no NaN further on */
+    if (status != SPIKESEQ_OK)
+        return status;
+    spikeseq_layer_element(stream, 0, NULL);
     for (uint32_t l = 1; l < model->num_layers; l++)
-        spikeseq_grid_layer(stream, l, stream->h + spikeseq_layer_offset(model, l - 1));
+        spikeseq_layer_element(stream, l, stream->h + spikeseq_layer_offset(model, l - 1));
     stream->elements++;
     if (model->outputs && model->pooling == SPIKESEQ_POOL_MEAN) {
         spikeseq_readout(stream);

@@ -56,12 +56,15 @@ def test_every_flipped_byte_and_every_length_is_found(program, tmp_path):
         runtime.Program.load(path)
 
 
-def forged(data, change, version=1):
+def forged(data, change, version=2):
     """A file with a right checksum and a changed header."""
     length = struct.unpack_from("<I", data, 12)[0]
     header = change(data[16 : 16 + length])
     content = data[:8] + struct.pack("<II", version, len(header)) + header + data[16 + length : -4]
     return content + struct.pack("<I", zlib.crc32(content))
+
+
+FIRST = b'[2, 3, ["bias"]]'  # I, H, optional arrays of layer 0
 
 
 @pytest.mark.parametrize(
@@ -71,9 +74,10 @@ def forged(data, change, version=1):
         (b'"time_steps": 2', b'"time_steps": "2"'), (b'"time_steps": 2', b'"time_steps": null'),
         (b'"max_packet": 3', b'"max_packet": -1'), (b'"max_packet": 3', b'"max_packet": 300'),
         (b'"shift": 0.5', b'"shift": NaN'), (b'"float32"', b'"int8"'), (b'"float32"', b"[]"),
-        (b'"mean"', b'"most"'), (b'"mean"', b"[]"), (b"[2, 3, true]", b"[-2, -3, true]"),
-        (b"[2, 3, true]", b"[1e99, 3, true]"), (b"[2, 3, true]", b"[2, 3]"), (b"[2, 3, true]", b"[4611686018427387904, 3, 1]"),
-        (b"[2, 3, true]", b"[3, 2, true]"), (b'"prefix"', b'"fix"'), (b"{", b"[" * 100_000), (b"{", b""), (b"{", b"\xff"),
+        (b'"mean"', b'"most"'), (b'"mean"', b"[]"), (b'"grid"', b'"streams"'), (b'"grid"', b"[]"), (b'"direct"', b'"delta"'), (b'"direct"', b"{}"),
+        (FIRST, b'[-2, -3, []]'),
+        (FIRST, b'[1e99, 3, []]'), (FIRST, b"[2, 3]"), (FIRST, b"[2, 3, []]"), (FIRST, b"[2, 3, 1]"), (FIRST, b'[4611686018427387904, 3, []]'),
+        (FIRST, b'[3, 2, ["bias"]]'), (b'"prefix"', b'"fix"'), (b"{", b"[" * 100_000), (b"{", b""), (b"{", b"\xff"),
     ],
 )  # fmt: skip
 def test_a_forged_header_is_an_error(program, tmp_path, old, new):
@@ -87,8 +91,8 @@ def test_a_forged_header_is_an_error(program, tmp_path, old, new):
 
 def test_other_files(program, tmp_path):
     path = program.save(tmp_path / "model.spk")
-    path.write_bytes(forged(path.read_bytes(), lambda header: header, version=2))
-    with pytest.raises(CheckpointError, match="version 2"):
+    path.write_bytes(forged(path.read_bytes(), lambda header: header, version=3))
+    with pytest.raises(CheckpointError, match="version 3"):
         runtime.Program.load(path)
     torch.save({"a": 1}, path)
     for other in (path, tmp_path, tmp_path / "missing"):
@@ -99,10 +103,9 @@ def test_other_files(program, tmp_path):
 @pytest.mark.parametrize(
     ("model", "word"),
     [
-        (snn.StreamLSTM(2, 3), "StreamLSTM"), (snn.GRU(2, 3), "GRU"), (nn.LSTM(2, 3), "LSTM"), (snn.HardLSTM(2, 3), "HardLSTM"),
+        (snn.GRU(2, 3), "GRU"), (nn.LSTM(2, 3), "LSTM"), (snn.HardLSTM(2, 3), "HardLSTM"),
         (snn.SpikingLSTM(2, 3, bidirectional=True), "bidirectional"),
-        (snn.QuantizedLSTM(2, 3, input_encoding="int8"), "int8"), (snn.SpikingLSTM(2, 3, input_encoding="delta"), "delta"),
-        (SequenceClassifier(2, 3, 4, "stream_lstm"), r"rnn \(StreamLSTM\)"), (nn.Linear(2, 3), "Linear"), (3, "int"),
+        (SequenceClassifier(2, 3, 4, "gru"), r"rnn \(GRU\)"), (nn.Linear(2, 3), "Linear"), (3, "int"),
     ],
 )  # fmt: skip
 def test_what_cannot_run_is_named(model, word):

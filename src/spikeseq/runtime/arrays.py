@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -13,20 +13,27 @@ from spikeseq.errors import ConfigError, nearest
 from spikeseq.shapes import check_time_steps
 
 Array = NDArray[np.float32]
+Spec = dict[str, tuple[str, tuple[int, ...]]]  # name -> type and shape of an array that is there
 POOLING = ("last", "mean")
+KINDS = ("grid", "streams")  # in the order of spikeseq_kind
+CODES = ("direct", "int8", "delta")  # in the order of spikeseq_input_code
 WEIGHTS = ("float32", "int8")
+OPTIONAL = ("bias", "leak")  # arrays that a layer may have or not
 LINE = 64  # bytes of a cache line
 MOST_PACKET = 127  # spikes of one unit are held in 8 bits; T = 16 sends at most 31
 
 
 class LayerArrays(NamedTuple):
-    """One grid layer, float32, row by row of its inputs; gate order i, f, g, o."""
+    """One layer, float32, row by row of its inputs; gate order i, f, g, o. None: the layer's kind or place has no such."""
 
     input_rows: Array  # [I, 4H]
     recurrent_rows: Array  # [H, 4H]
     bias: Array | None  # [4H]
     threshold: Array  # [3, H] V of i, f, o
     clip: Array  # [H] gam
+    leak: Array | None = None  # [3, H] streams of LIF gates
+    offset: Array | None = None  # [3, H] streams: d*
+    input_step: Array | None = None  # [I] first layer, coded input; input_rows are then for one step
 
 
 class Int8Arrays(NamedTuple):
@@ -34,11 +41,17 @@ class Int8Arrays(NamedTuple):
 
     input_rows: NDArray[np.int8]  # [I, 4H]
     recurrent_rows: NDArray[np.int8]  # [H, 4H]
-    input_scale: Array | None  # [4H], first layer only
+    input_scale: Array | None  # [4H] first layer, direct input
+    input_shift: NDArray[np.int8] | None  # [4H] first layer, coded input
     bias: NDArray[np.int32] | None  # [4H]
-    levels: NDArray[np.int32]  # [T, 3, H] of i, f, o
+    levels: NDArray[np.int32] | None  # [T, 3, H] grid, of i, f, o
     clip: NDArray[np.int32]  # [H] gam in units of 2^-16
     candidate: NDArray[np.uint8]  # [H] bits between the units of A_g and c
+    threshold: NDArray[np.int32] | None = None  # [3, H] streams
+    offset: NDArray[np.int32] | None = None  # [3, H] streams: V / 2 + d*
+    extra: NDArray[np.uint8] | None = None  # [3, H] streams: bits of a neuron below those of the sums
+    leak: NDArray[np.uint16] | None = None  # [3, H] streams of LIF gates, in units of 2^-8
+    input_step: Array | None = None  # [I] first layer, coded input
 
 
 class ReadoutArrays(NamedTuple):
@@ -59,6 +72,8 @@ class Settings:
     shift: float
     prefix: str = ""  # of the layers' names in counters()
     weights: Literal["float32", "int8"] = "float32"
+    kind: Literal["grid", "streams"] = "grid"
+    input_code: Literal["direct", "int8", "delta"] = "direct"
 
 
 def frozen(array: NDArray[Any] | None) -> NDArray[Any] | None:
@@ -76,8 +91,10 @@ def frozen(array: NDArray[Any] | None) -> NDArray[Any] | None:
 def check_settings(settings: Settings) -> None:
     """Raise ConfigError for a value that cannot work."""
     check_time_steps(settings.time_steps)
-    if settings.weights not in WEIGHTS:
-        raise ConfigError(f"weights={settings.weights!r}: {nearest(str(settings.weights), WEIGHTS)}")
+    for name, allowed in (("weights", WEIGHTS), ("kind", KINDS), ("input_code", CODES)):
+        value = getattr(settings, name)
+        if value not in allowed:
+            raise ConfigError(f"{name}={value!r}: {nearest(str(value), allowed)}")
     packet, shift = settings.max_packet, settings.shift
     if isinstance(packet, bool) or not isinstance(packet, int) or not 0 <= packet <= MOST_PACKET:
         raise ConfigError(f"max_packet={packet!r}: pass 0 (no limit) to {MOST_PACKET}")
@@ -85,28 +102,34 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(f"shift={shift!r}, prefix={settings.prefix!r}: pass 0.5 or 0.0, and text")
 
 
-def layer_spec(settings: Settings, width: int, hidden: int) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Type and shape of each array of a layer, in the order of its fields."""
-    rows, four = (width, 4 * hidden), (4 * hidden,)
+def layer_spec(settings: Settings, number: int, width: int, hidden: int) -> Spec:
+    """Type and shape of each array of layer ``number``, I = width, in the order of its fields."""
+    four, three = (4 * hidden,), (3, hidden)
+    coded, streams = settings.input_code != "direct", settings.kind == "streams"
+    spec: Mapping[str, tuple[str, tuple[int, ...], bool]]  # the last: whether this layer has it
     if settings.weights == "float32":
-        shapes = [rows, (hidden, *four), four, (3, hidden), (hidden,)]
-        return {name: ("<f4", shape) for name, shape in zip(LayerArrays._fields, shapes, strict=True)}
-    return {
-        "input_rows": ("|i1", rows), "recurrent_rows": ("|i1", (hidden, *four)), "input_scale": ("<f4", four),
-        "bias": ("<i4", four), "levels": ("<i4", (settings.time_steps, 3, hidden)), "clip": ("<i4", (hidden,)),
-        "candidate": ("|u1", (hidden,)),
-    }  # fmt: skip
+        spec = {
+            "input_rows": ("<f4", (width, *four), True), "recurrent_rows": ("<f4", (hidden, *four), True),
+            "bias": ("<f4", four, True), "threshold": ("<f4", three, True), "clip": ("<f4", (hidden,), True),
+            "leak": ("<f4", three, streams), "offset": ("<f4", three, streams),
+        }  # fmt: skip
+    else:
+        spec = {
+            "input_rows": ("|i1", (width, *four), True), "recurrent_rows": ("|i1", (hidden, *four), True),
+            "input_scale": ("<f4", four, number == 0 and not coded), "input_shift": ("|i1", four, number == 0 and coded),
+            "bias": ("<i4", four, True), "levels": ("<i4", (settings.time_steps, *three), not streams),
+            "clip": ("<i4", (hidden,), True), "candidate": ("|u1", (hidden,), True), "threshold": ("<i4", three, streams),
+            "offset": ("<i4", three, streams), "extra": ("|u1", three, streams), "leak": ("<u2", three, streams),
+        }  # fmt: skip
+    found = {name: (kind, shape) for name, (kind, shape, there) in spec.items() if there}
+    return {**found, "input_step": ("<f4", (width,))} if number == 0 and coded else found
 
 
-def readout_spec(settings: Settings, hidden: int, outputs: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+def readout_spec(settings: Settings, hidden: int, outputs: int) -> Spec:
     """Type and shape of each array of the readout."""
-    kind = "<f4" if settings.weights == "float32" else "|i1"
-    return {"rows": (kind, (hidden, outputs)), "scale": ("<f4", (outputs,)), "bias": ("<f4", (outputs,))}
-
-
-def optional(settings: Settings, number: int | None) -> dict[str, bool]:
-    """Whether an array may, or (False) must not be missing, beside ``bias``; number None: the readout."""
-    return {"scale": settings.weights == "float32", "input_scale": number != 0}
+    if settings.weights == "float32":
+        return {"rows": ("<f4", (hidden, outputs)), "bias": ("<f4", (outputs,))}
+    return {"rows": ("|i1", (hidden, outputs)), "scale": ("<f4", (outputs,)), "bias": ("<f4", (outputs,))}
 
 
 def check_shapes(settings: Settings, layers: Sequence[LayerArrays | Int8Arrays], readout: ReadoutArrays | None) -> None:
@@ -116,20 +139,20 @@ def check_shapes(settings: Settings, layers: Sequence[LayerArrays | Int8Arrays],
     width = len(layers[0].input_rows)
     for number, layer in enumerate(layers):
         hidden = layer.clip.shape[-1]
-        _check(f"layer {number}", layer, layer_spec(settings, width, hidden), optional(settings, number))
+        _check(f"layer {number}", layer, layer_spec(settings, number, width, hidden))
         width = hidden
     if readout:
         if readout.pooling not in POOLING:
             raise ConfigError(f"pooling={readout.pooling!r}: pass one of {POOLING}")
-        spec = readout_spec(settings, width, max(1, readout.rows.shape[-1]))
-        _check("the readout", readout, spec, optional(settings, None))
+        _check("the readout", readout, readout_spec(settings, width, max(1, readout.rows.shape[-1])))
 
 
-def _check(name: str, arrays: Any, spec: dict[str, tuple[str, tuple[int, ...]]], missing: dict[str, bool]) -> None:
-    for field, (kind, shape) in spec.items():
+def _check(name: str, arrays: Any, spec: Spec) -> None:
+    for field in arrays._fields:
         array = getattr(arrays, field)
-        if array is None and (field == "bias" or missing.get(field)):
+        if field == "pooling" or (array is None and (field in OPTIONAL or field not in spec)):
             continue
+        kind, shape = spec.get(field, (None, None))
         if array is None or array.shape != shape or array.dtype != np.dtype(kind):
             found = None if array is None else f"{array.dtype} {array.shape}"
-            raise ConfigError(f"{name}: {field} is {found}, not {np.dtype(kind)} {shape}")
+            raise ConfigError(f"{name}: {field} is {found}, not {kind and np.dtype(kind)} {shape}")

@@ -21,17 +21,18 @@ import numpy as np
 
 from spikeseq.errors import CheckpointError
 from spikeseq.runtime.arrays import (
+    OPTIONAL,
     Int8Arrays,
     LayerArrays,
     ReadoutArrays,
     Settings,
+    Spec,
     check_settings,
     layer_spec,
     readout_spec,
 )
 
-MAGIC, VERSION = b"SPKSQ\r\n\x1a", 1
-Spec = dict[str, tuple[str, tuple[int, ...]]]
+MAGIC, VERSION = b"SPKSQ\r\n\x1a", 2
 _HEAD = struct.Struct("<8sII")
 
 
@@ -39,8 +40,8 @@ def encode(settings: Settings, layers: Sequence[LayerArrays | Int8Arrays], reado
     """Return the file's content."""
     header = {
         "settings": asdict(settings),
-        "layers": [[len(a.input_rows), len(a.recurrent_rows), a.bias is not None] for a in layers],
-        "readout": readout and [readout.rows.shape[1], readout.bias is not None, readout.pooling],
+        "layers": [[len(a.input_rows), len(a.recurrent_rows), _optional(a)] for a in layers],
+        "readout": readout and [readout.rows.shape[1], _optional(readout), readout.pooling],
     }
     text = json.dumps(header).encode()
     body = b"".join(_bytes(a) for a in layers) + (_bytes(readout) if readout else b"")
@@ -65,6 +66,11 @@ def decode(data: bytes) -> tuple[Settings, list[LayerArrays | Int8Arrays], Reado
         raise CheckpointError(f"a header that describes no program ({error}); save it anew") from error
 
 
+def _optional(arrays: Any) -> list[str]:
+    """Names of the arrays that are there and need not be."""
+    return [name for name in OPTIONAL if getattr(arrays, name, None) is not None]
+
+
 def _bytes(arrays: Any) -> bytes:
     """All arrays of a layer or readout, in order; little-endian."""
     found = [a for a in arrays if isinstance(a, np.ndarray)]
@@ -75,11 +81,11 @@ def _build(header: Any, data: bytes) -> tuple[Settings, list[LayerArrays | Int8A
     """Header and numbers -> settings and arrays; Program checks them."""
     place = 0
 
-    def take(spec: Spec, missing: set[str]) -> dict[str, Any]:
+    def take(spec: Spec, optional: Sequence[str]) -> dict[str, Any]:
         nonlocal place
-        found: dict[str, Any] = dict.fromkeys(missing)
+        found: dict[str, Any] = {}
         for name, (kind, shape) in spec.items():
-            if name in missing:
+            if name in OPTIONAL and name not in optional:
                 continue
             size = int(np.prod(shape, dtype=object)) * np.dtype(kind).itemsize
             if size < 1 or size > len(data) - place:
@@ -90,18 +96,16 @@ def _build(header: Any, data: bytes) -> tuple[Settings, list[LayerArrays | Int8A
 
     settings = Settings(**header["settings"])
     check_settings(settings)
-    eight = settings.weights == "int8"
+    made: Any = Int8Arrays if settings.weights == "int8" else LayerArrays
     layers: list[LayerArrays | Int8Arrays] = []
-    for number, (width, hidden, biased) in enumerate(header["layers"]):
-        missing = (set() if biased else {"bias"}) | ({"input_scale"} if eight and number else set())
-        found = take(layer_spec(settings, width, hidden), missing)
-        layers.append(Int8Arrays(**found) if eight else LayerArrays(**found))
+    for number, (width, hidden, optional) in enumerate(header["layers"]):
+        found = take(layer_spec(settings, number, width, hidden), optional)
+        layers.append(made(**{**dict.fromkeys(made._fields), **found}))
     readout = None
     if header["readout"]:
-        outputs, biased, pooling = header["readout"]
-        missing = (set() if biased else {"bias"}) | (set() if eight else {"scale"})
-        spec = readout_spec(settings, len(layers[-1].clip), outputs)
-        readout = ReadoutArrays(**take(spec, missing), pooling=pooling)
+        outputs, optional, pooling = header["readout"]
+        found = take(readout_spec(settings, len(layers[-1].clip), outputs), optional)
+        readout = ReadoutArrays(**{**dict.fromkeys(ReadoutArrays._fields), **found, "pooling": pooling})
     if place != len(data):
         raise ValueError("sizes and content differ")
     return settings, layers, readout

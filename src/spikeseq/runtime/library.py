@@ -27,7 +27,9 @@ from spikeseq.errors import ConfigError
 
 ABI = 3  # SPIKESEQ_ABI
 OK = 0  # spikeseq_status
-OPERATIONS = ("elements", "macs", "acs", "gated_adds", "neuron_updates", "comparisons", "spikes")
+OPERATIONS = (
+    "elements", "macs", "elementwise", "int8_macs", "acs", "gated_adds", "neuron_updates", "comparisons", "spikes",
+)  # fmt: skip
 FloatPointer = POINTER(c_float)
 Byte, Word = POINTER(c_int8), POINTER(c_int32)
 
@@ -37,7 +39,8 @@ class LayerC(Structure):
 
     _fields_: ClassVar[Any] = [
         ("input_size", c_uint32), ("hidden_size", c_uint32), ("input_rows", FloatPointer), ("recurrent_rows", FloatPointer),
-        ("bias", FloatPointer), ("threshold", FloatPointer), ("clip", FloatPointer),
+        ("bias", FloatPointer), ("threshold", FloatPointer), ("clip", FloatPointer), ("leak", FloatPointer),
+        ("offset", FloatPointer), ("input_step", FloatPointer),
     ]  # fmt: skip
 
 
@@ -46,7 +49,9 @@ class LayerInt8C(Structure):
 
     _fields_: ClassVar[Any] = [
         ("input_size", c_uint32), ("hidden_size", c_uint32), ("input_rows", Byte), ("recurrent_rows", Byte),
-        ("input_scale", FloatPointer), ("bias", Word), ("levels", Word), ("clip", Word), ("candidate", POINTER(c_uint8)),
+        ("input_scale", FloatPointer), ("input_shift", Byte), ("bias", Word), ("levels", Word), ("clip", Word),
+        ("candidate", POINTER(c_uint8)), ("threshold", Word), ("offset", Word), ("extra", POINTER(c_uint8)),
+        ("leak", POINTER(c_uint16)), ("input_step", FloatPointer),
     ]  # fmt: skip
 
 
@@ -54,10 +59,10 @@ class ModelC(Structure):
     """``spikeseq_model``."""
 
     _fields_: ClassVar[Any] = [
-        ("time_steps", c_uint32), ("max_packet", c_uint32), ("shift", c_float), ("num_layers", c_uint32),
-        ("layers", POINTER(LayerC)), ("pooling", c_uint32), ("outputs", c_uint32), ("readout_rows", FloatPointer),
-        ("readout_bias", FloatPointer), ("layers_int8", POINTER(LayerInt8C)), ("readout_int8", Byte),
-        ("readout_scale", FloatPointer),
+        ("kind", c_uint32), ("input_code", c_uint32), ("time_steps", c_uint32), ("max_packet", c_uint32),
+        ("shift", c_float), ("num_layers", c_uint32), ("layers", POINTER(LayerC)), ("pooling", c_uint32),
+        ("outputs", c_uint32), ("readout_rows", FloatPointer), ("readout_bias", FloatPointer),
+        ("layers_int8", POINTER(LayerInt8C)), ("readout_int8", Byte), ("readout_scale", FloatPointer),
     ]  # fmt: skip
 
 
@@ -72,10 +77,11 @@ class StreamC(Structure):
 
     _fields_: ClassVar[Any] = [
         ("model", POINTER(ModelC)), ("counters", POINTER(CountersC)), ("sum", POINTER(c_double)), ("elements", c_uint64),
-        ("c", FloatPointer), ("c_int8", Word), ("h", POINTER(c_int8)), ("membrane", FloatPointer), ("drive", FloatPointer),
-        ("emitted", FloatPointer), ("y", FloatPointer), ("total", FloatPointer), ("packets", POINTER(c_int8)),
-        ("list", POINTER(c_uint32)), ("membrane_int8", Word), ("drive_int8", Word), ("emitted_int8", Word), ("y_int8", Word),
-        ("sums", Word), ("scratch", POINTER(c_uint16)),
+        ("input_spikes", c_uint64), ("analog", c_uint32), ("c", FloatPointer), ("c_int8", Word), ("h", Byte), ("k", Byte),
+        ("held", POINTER(c_double)), ("held_int8", Word), ("x", FloatPointer), ("membrane", FloatPointer),
+        ("drive", FloatPointer), ("neurons", FloatPointer), ("total", FloatPointer), ("packets", Byte),
+        ("list", POINTER(c_uint32)), ("membrane_int8", Word), ("drive_int8", Word), ("sums", Word), ("neurons_int8", Word),
+        ("scratch", POINTER(c_uint16)),
     ]  # fmt: skip
 
 
@@ -86,6 +92,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "spikeseq_check": (ctypes.c_int, [POINTER(ModelC)]),
     "spikeseq_stream_size": (ctypes.c_int, [POINTER(ModelC), POINTER(c_size_t)]),
     "spikeseq_stream_init": (ctypes.c_int, [POINTER(ModelC), c_void_p, c_size_t, POINTER(StreamC)]),
+    "spikeseq_multiply": (ctypes.c_int, [c_void_p]),
     "spikeseq_reset": (ctypes.c_int, [c_void_p]),
     "spikeseq_step": (ctypes.c_int, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t]),
     "spikeseq_sequence": (ctypes.c_int, [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t]),

@@ -13,6 +13,8 @@ from spikeseq.errors import CheckpointError, ConfigError
 from spikeseq.report.atomic import write_atomic
 from spikeseq.runtime import library as lib
 from spikeseq.runtime.arrays import (
+    CODES,
+    KINDS,
     POOLING,
     Int8Arrays,
     LayerArrays,
@@ -61,7 +63,7 @@ class Program:
         self._made = (type(made[0]) * len(made))(*made)
         rows = readout.rows if readout else None
         return lib.ModelC(
-            own.time_steps, own.max_packet, own.shift, len(made), None if eight else self._made,
+            KINDS.index(own.kind), CODES.index(own.input_code), own.time_steps, own.max_packet, own.shift, len(made), None if eight else self._made,
             POOLING.index(readout.pooling) if readout else 0, self.output_size if readout else 0,
             None if eight else _pointer(rows), _pointer(readout.bias if readout else None),
             self._made if eight else None, _pointer(rows, lib.Byte) if eight else None,

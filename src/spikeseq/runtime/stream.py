@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from spikeseq.errors import ConfigError, DataError, ShapeError
 from spikeseq.runtime import library as lib
 from spikeseq.runtime.arrays import LINE
+from spikeseq.runtime.state import check_state
 
 if TYPE_CHECKING:
     from spikeseq.runtime.program import Program
 
 _FLOAT = np.dtype(np.float32)
-LARGEST_C = 1 << 26  # of an int8 program, grid_node_int8.c
 
 
 class Stream:
@@ -83,30 +83,14 @@ class Stream:
         """State as plain arrays, for ``np.savez``.
 
         c [B, layers, T, H] float32, of an int8 program int32 in units of 2^-16;  h [B, layers, T, H] int8 spikes;
-        sum [B, O] float64;  elements [B] uint64
+        sum [B, O] float64;  elements [B] uint64; of a delta-coded input k [B, I] int8 and held [B, 4H], W x so far
         """
-        found = {name: np.stack([view[name] for view in self._views]) for name in ("c", "h", "sum")}
+        found = {name: np.stack([view[name] for view in self._views]) for name in self._views[0]}
         return {**found, "elements": np.array([row.elements for row in self._rows], np.uint64)}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from a state of the same program and batch size. Raises ShapeError or DataError; nothing is loaded then."""
-        now, new = self.state(), {}
-        for name, old in now.items():
-            if name not in state:
-                raise ShapeError(f"state has no {name!r}: pass what state() gave")
-            value = np.asarray(state[name])
-            if value.shape != old.shape or value.dtype != old.dtype:
-                raise ShapeError(f"state[{name!r}] is {value.dtype} {value.shape}: pass {old.dtype} {old.shape}")
-            new[name] = value
-        limit = 2 * self.program.settings.time_steps - 1
-        if (
-            not np.isfinite(new["c"]).all()
-            or not np.isfinite(new["sum"]).all()
-            or (np.abs(new["h"], dtype=int) > limit).any()
-        ):
-            raise DataError(f"state holds a value that is not finite, or more than {limit} spikes at once")
-        if new["c"].dtype == np.int32 and (np.abs(new["c"], dtype=np.int64) > LARGEST_C).any():
-            raise DataError(f"state['c'] holds a value beyond {LARGEST_C}")
+        new = check_state(self.program, self.state(), state)
         for b, row in enumerate(self._rows):
             row.elements = int(new["elements"][b])
             for name, view in self._views[b].items():
@@ -114,6 +98,9 @@ class Stream:
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Operations since the stream was made, by layer, all sequences together; rules of ``spikeseq.energy.count``."""
+        if any(row.analog for row in self._rows):  # what one sequence multiplies, the layer multiplies
+            for row in self._rows:
+                self._library.spikeseq_multiply(ctypes.addressof(row))
         return {
             name: {field: sum(getattr(row.counters[number], field) for row in self._rows) for field in lib.OPERATIONS}
             for number, name in enumerate(self.program.names)
@@ -154,11 +141,11 @@ class Stream:
 
 def _views(program: Program, row: Any) -> dict[str, NDArray[Any]]:
     """The state of one sequence where it lies."""
-    hidden = program.layers[0].recurrent_rows.shape[0]
+    hidden, eight = program.layers[0].recurrent_rows.shape[0], program.settings.weights == "int8"
     shape = (len(program.layers), program.settings.time_steps, hidden)
-    outputs = program.output_size if program.readout else 0
-    return {
-        "c": np.ctypeslib.as_array(row.c_int8 if program.settings.weights == "int8" else row.c, shape),
-        "h": np.ctypeslib.as_array(row.h, shape),
-        "sum": np.ctypeslib.as_array(row.sum, (outputs,)),
-    }  # fmt: skip
+    as_array = np.ctypeslib.as_array
+    found = {"c": as_array(row.c_int8 if eight else row.c, shape), "h": as_array(row.h, shape)}
+    if program.settings.input_code == "delta":
+        found["k"] = as_array(row.k, (program.input_size,))
+        found["held"] = as_array(row.held_int8 if eight else row.held, (4 * hidden,))
+    return {**found, "sum": as_array(row.sum, (program.output_size,)) if program.readout else np.empty(0)}

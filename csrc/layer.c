@@ -12,19 +12,24 @@ typedef struct {
     size_t hidden, inputs;
 } element;
 
-/* A += the constant part; words of 32 bits in both formats */
+void spikeseq_start(void *sum, const void *constant, size_t width)
+{
+    if (constant)
+        memcpy(sum, constant, width * 4);
+    else
+        memset(sum, 0, width * 4);
+}
+
+/* A += the constant part, of a grid; the other kinds keep no sum of currents */
 static void start(const element *e, uint32_t t)
 {
     const size_t width = 4 * e->hidden;
-    void *membrane = e->layer ? (void *)e->stream->membrane : (void *)e->stream->membrane_int8;
-    if (t == 1 && e->drive)
-        memcpy(membrane, e->drive, width * 4);
-    else if (t == 1)
-        memset(membrane, 0, width * 4);
+    if (t == 1 || e->stream->model->kind != SPIKESEQ_GRID)
+        spikeseq_start(e->layer ? (void *)e->stream->membrane : (void *)e->stream->membrane_int8, e->drive, width);
     else if (e->drive && e->layer)
-        spikeseq_add(membrane, e->drive, width);
+        spikeseq_add(e->stream->membrane, e->drive, width);
     else if (e->drive)
-        spikeseq_add_int8(membrane, e->drive, width);
+        spikeseq_add_int8(e->stream->membrane_int8, e->drive, width);
 }
 
 /* A += spikes k of this layer, or from below */
@@ -39,31 +44,54 @@ static uint64_t events(const element *e, int from_below, const int8_t *k)
                                    width, k, inputs, stream->list, stream->scratch);
 }
 
-/* gates, cell and spikes; `at` is the place of node (n, t) in the state. Returns the spikes sent. */
-static uint64_t node(const element *e, uint32_t t, size_t at)
+/* node (n, t) of a grid: gates, cell and spikes; `at` is its place in the state. Returns the spikes sent. */
+static uint64_t grid(const element *e, uint32_t t, size_t at)
 {
     spikeseq_stream *stream = e->stream;
     const spikeseq_model *model = stream->model;
     const uint32_t steps = model->time_steps, limit = model->max_packet ? model->max_packet : 2 * steps;
     const int speaks = (t & (t - 1)) == 0;
     if (e->layer) {
+        float *emitted = stream->neurons, *y = emitted + e->hidden;
         if (speaks)
-            spikeseq_grid_cell(e->layer, steps, t, model->shift, stream->membrane, stream->c + at, stream->y);
-        return spikeseq_grid_spikes(t, model->shift, (float)limit, e->hidden, stream->y, stream->emitted, stream->h + at);
+            spikeseq_grid_cell(e->layer, steps, t, model->shift, stream->membrane, stream->c + at, y);
+        return spikeseq_grid_spikes(t, model->shift, (float)limit, e->hidden, y, emitted, stream->h + at);
     }
+    int32_t *emitted = stream->neurons_int8, *y = emitted + e->hidden;
     if (speaks)
-        spikeseq_grid_cell_int8(e->layer8, steps, t, stream->membrane_int8, stream->c_int8 + at, stream->y_int8);
-    return spikeseq_grid_spikes_int8(steps, t, model->shift, (int32_t)limit, e->hidden, stream->y_int8,
-                                     stream->emitted_int8, stream->h + at);
+        spikeseq_grid_cell_int8(e->layer8, steps, t, stream->membrane_int8, stream->c_int8 + at, y);
+    return spikeseq_grid_spikes_int8(steps, t, model->shift, (int32_t)limit, e->hidden, y, emitted, stream->h + at);
 }
 
-/* operations of a node that happen without any spike (spikeseq/energy/recurrent.py) */
-static void count_node(spikeseq_counters *did, const spikeseq_model *model, uint64_t hidden, int speaks)
+/* the same of streams */
+static uint64_t streams(const element *e, size_t at)
+{
+    spikeseq_stream *stream = e->stream;
+    const float shift = stream->model->shift;
+    if (e->layer)
+        return spikeseq_streams_node(e->layer, shift, stream->membrane, stream->neurons, stream->c + at, stream->h + at);
+    return spikeseq_streams_node_int8(e->layer8, shift, stream->membrane_int8, stream->neurons_int8, stream->c_int8 + at,
+                                      stream->h + at);
+}
+
+/* operations of a grid's node that happen without any spike (spikeseq/energy/recurrent.py) */
+static void count_grid(spikeseq_counters *did, const spikeseq_model *model, uint64_t hidden, int speaks)
 {
     did->gated_adds += speaks ? 3 * (spikeseq_log2(model->time_steps) + 1) * hidden : 0;
     did->comparisons += (speaks ? 3 * (uint64_t)model->time_steps + 5 : 1) * hidden;
     did->comparisons += model->max_packet ? 2 * hidden : 0;
     did->neuron_updates += (speaks ? 3 : 2) * hidden;
+}
+
+/* the same of streams; a leak is a product by that rule, in int8 it is shifts */
+static void count_streams(spikeseq_counters *did, const element *e)
+{
+    const int leaky = e->layer ? e->layer->leak != NULL : e->layer8->leak != NULL;
+    did->gated_adds += 3 * e->hidden;
+    did->comparisons += 9 * e->hidden;
+    did->neuron_updates += 6 * e->hidden;
+    did->macs += leaky ? 3 * e->hidden : 0;
+    did->elementwise += leaky ? 3 * e->hidden : 0;
 }
 
 static const void *drive_of(const spikeseq_stream *stream, uint32_t number)
@@ -74,7 +102,7 @@ static const void *drive_of(const spikeseq_stream *stream, uint32_t number)
     return model->layers ? (const void *)model->layers[number].bias : (const void *)model->layers_int8[number].bias;
 }
 
-void spikeseq_grid_layer(spikeseq_stream *stream, uint32_t number, const int8_t *below)
+void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8_t *below)
 {
     const spikeseq_model *model = stream->model;
     const size_t hidden = spikeseq_hidden(model, number), inputs = spikeseq_inputs(model, number);
@@ -83,8 +111,7 @@ void spikeseq_grid_layer(spikeseq_stream *stream, uint32_t number, const int8_t 
     spikeseq_counters *did = &stream->counters[number];
     size_t at = spikeseq_layer_offset(model, number);
 
-    memset(e.layer ? (void *)stream->emitted : (void *)stream->emitted_int8, 0, hidden * 4);
-    memset(e.layer ? (void *)stream->y : (void *)stream->y_int8, 0, hidden * 4);
+    spikeseq_start(e.layer ? (void *)stream->neurons : (void *)stream->neurons_int8, NULL, spikeseq_neurons(model) * hidden);
     for (uint32_t t = 1; t <= model->time_steps; t++, at += hidden) {
         uint64_t spikes;
         start(&e, t);
@@ -95,8 +122,13 @@ void spikeseq_grid_layer(spikeseq_stream *stream, uint32_t number, const int8_t 
             below += inputs;
         }
         did->acs += spikes * 4 * hidden;
-        did->spikes += node(&e, t, at);
-        count_node(did, model, hidden, (t & (t - 1)) == 0);
+        if (model->kind == SPIKESEQ_GRID) {
+            did->spikes += grid(&e, t, at);
+            count_grid(did, model, hidden, (t & (t - 1)) == 0);
+        } else {
+            did->spikes += streams(&e, at);
+            count_streams(did, &e);
+        }
     }
     did->elements++;
 }

@@ -1,0 +1,57 @@
+/* Coded input and int8 weights: integers throughout; as input_code.c. Sums are in units of 2^-r_j until they are shifted. */
+#include <string.h>
+
+#include "internal.h"
+
+/* Two products of 127 times 128 fit 16 bits: half the work where the vectors are as narrow. */
+SPIKESEQ_HOT void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const int8_t *restrict k,
+                                             int32_t *restrict drive)
+{
+    const size_t inputs = layer->input_size, width = 4 * (size_t)layer->hidden_size;
+    size_t i = 0;
+    memset(drive, 0, width * sizeof *drive);
+    for (; i + 4 <= inputs; i += 4) {
+        const int8_t *restrict a = layer->input_rows + i * width, *restrict b = a + width;
+        const int8_t *restrict c = b + width, *restrict d = c + width;
+        const int16_t p = k[i], q = k[i + 1], r = k[i + 2], s = k[i + 3];
+        for (size_t j = 0; j < width; j++)
+            drive[j] += (int16_t)(p * a[j] + q * b[j]) + (int16_t)(r * c[j] + s * d[j]);
+    }
+    for (; i < inputs; i++) {
+        const int8_t *restrict a = layer->input_rows + i * width;
+        for (size_t j = 0; j < width; j++)
+            drive[j] += k[i] * a[j];
+    }
+    spikeseq_shift_int8(layer, steps, drive);
+}
+
+SPIKESEQ_HOT uint64_t spikeseq_delta_int8(int32_t *restrict held, const int8_t *restrict rows, const int8_t *restrict now,
+                                          const int8_t *restrict before, size_t inputs, size_t width)
+{
+    uint64_t sent = 0;
+    for (size_t i = 0; i < inputs; i++) {
+        const int change = now[i] - before[i];
+        const int8_t *restrict row = rows + i * width;
+        if (!change)
+            continue;
+        sent += (uint64_t)(change < 0 ? -change : change);
+        for (size_t j = 0; j < width; j++)
+            held[j] += (int16_t)(change * row[j]); /* at most 254 times 128 */
+    }
+    return sent;
+}
+
+SPIKESEQ_HOT void spikeseq_shift_int8(const spikeseq_layer_int8 *layer, uint32_t steps, int32_t *restrict drive)
+{
+    const size_t width = 4 * (size_t)layer->hidden_size;
+    const int32_t limit = SPIKESEQ_LARGEST_DRIVE >> spikeseq_log2(steps);
+    const int8_t *restrict shift = layer->input_shift;
+    for (size_t j = 0; j < width; j++) {
+        const int up = shift[j] > 0 ? shift[j] : 0, down = shift[j] < 0 ? -shift[j] : 0, most = limit >> up;
+        int32_t sum = (drive[j] + (down ? 1 << (down - 1) : 0)) >> down; /* |drive| <= 2^30, half a unit as much: fits */
+        sum = sum > -most ? sum : -most;
+        drive[j] = spikeseq_left(sum < most ? sum : most, (uint32_t)up);
+    }
+    if (layer->bias)
+        spikeseq_add_int8(drive, layer->bias, width);
+}
