@@ -6,36 +6,19 @@ import threading
 import numpy as np
 import pytest
 import torch
+from dyadic import SIZES, assert_same_counts, dyadic, dyadic_input, steps
 
 import spikeseq.nn as snn
 from spikeseq import runtime
-from spikeseq.energy import count
 from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.nn.spiking import as_spiking
 
-L, I, H = 13, 3, 9
-
-
-def dyadic(model, seed=0):
-    """Weights whose every sum is exact in float32."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if "weight" in name or "bias" in name:
-                p.copy_(torch.randint(-24, 25, p.shape, generator=generator) / 4)
-    return model.eval()
-
-
-def dyadic_input(batch=1, seed=1):
-    return torch.randint(-8, 9, (L, batch, I), generator=torch.Generator().manual_seed(seed)) / 4
+L = 13
+I, H = SIZES
 
 
 def lstm(time_steps=2, layers=1, packet=None, **options):
     return snn.SpikingLSTM(I, H, layers, time_steps=time_steps, max_packet=packet, **options)
-
-
-def steps(stream, x):
-    return np.stack([stream.step(element) for element in x])
 
 
 @pytest.mark.parametrize("shift", [0.5, 0.0])
@@ -44,7 +27,7 @@ def steps(stream, x):
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("time_steps", [1, 2, 4, 8, 16])
 def test_dyadic_layers_bit_for_bit_with_the_same_counts(time_steps, layers, packet, batch, shift):
-    model, x = dyadic(lstm(time_steps, layers, packet, shift=shift)), dyadic_input(batch)
+    model, x = dyadic(lstm(time_steps, layers, packet, shift=shift)), dyadic_input(L, batch)
     with torch.no_grad():
         expected, state = model(x)
     assert expected.abs().sum() > 0
@@ -54,10 +37,7 @@ def test_dyadic_layers_bit_for_bit_with_the_same_counts(time_steps, layers, pack
     c = state.streams[:, :, :time_steps].numpy()  # [layers, B, T, H]
     assert np.array_equal(found["c"].swapaxes(0, 1), c)
     assert np.array_equal(found["h"].sum(2).swapaxes(0, 1) / time_steps, state.h.numpy())
-    counted = count(model, x).per_layer
-    assert list(stream.counters()) == [layer.name for layer in counted]
-    for layer in counted:
-        assert stream.counters()[layer.name] == {f: getattr(layer, f) for f in stream.counters()[layer.name]}
+    assert_same_counts(stream, model, x)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -66,7 +46,7 @@ def test_dyadic_layers_bit_for_bit_with_the_same_counts(time_steps, layers, pack
 def test_classifier(time_steps, pooling, bias):
     options = {"time_steps": time_steps, "bias": bias}
     model = dyadic(SequenceClassifier(I, H, 5, "spiking_lstm", 2, pooling=pooling, options=options))
-    x = dyadic_input(3).transpose(0, 1)
+    x = dyadic_input(L, 3).transpose(0, 1)
     with torch.no_grad():
         expected = torch.stack([model(x[:, : n + 1]) for n in range(L)])
     program = runtime.compile(model)
@@ -74,8 +54,7 @@ def test_classifier(time_steps, pooling, bias):
     rows = x.transpose(0, 1).numpy()
     np.testing.assert_allclose(steps(one, rows), expected.numpy(), rtol=1e-6, atol=1e-6)  # the mean divides by n
     assert np.array_equal(whole.run(rows), steps_of(program, rows)[-1])
-    for layer in count(model, x).per_layer:  # run() reads out as often as the model does
-        assert whole.counters()[layer.name] == {f: getattr(layer, f) for f in whole.counters()[layer.name]}
+    assert_same_counts(whole, model, x)  # run() reads out as often as the model does
 
 
 def steps_of(program, rows):
@@ -94,7 +73,7 @@ def test_float_weights_and_a_quantized_model(time_steps):
 
 
 def test_chunks_reset_and_one_sequence():
-    program, x = runtime.compile(dyadic(lstm(4, 2))), dyadic_input()[:, 0].numpy()
+    program, x = runtime.compile(dyadic(lstm(4, 2))), dyadic_input(L)[:, 0].numpy()
     expected = steps_of(program, x[:, None])[:, 0]
     stream = program.stream()
     parts = [stream.run(x[:1]), stream.step(x[1])[None], stream.run(x[2:7]), stream.run(x[7:, None])[:, 0]]
@@ -108,7 +87,7 @@ def test_chunks_reset_and_one_sequence():
 @pytest.mark.parametrize("pooling", ["last", "mean"])
 def test_state_through_a_file(pooling):
     model = dyadic(SequenceClassifier(I, H, 5, "spiking_lstm", 2, pooling=pooling, options={"time_steps": 4}))
-    program, x = runtime.compile(model), dyadic_input(2).numpy()
+    program, x = runtime.compile(model), dyadic_input(L, 2).numpy()
     expected = steps_of(program, x)
     stream, file = program.stream(2), io.BytesIO()
     steps(stream, x[:6])
@@ -123,7 +102,7 @@ def test_state_through_a_file(pooling):
 
 def test_streams_in_threads():
     program = runtime.compile(dyadic(lstm(4, 2)))
-    inputs = [dyadic_input(2, seed).numpy() for seed in range(8)]
+    inputs = [dyadic_input(L, 2, seed).numpy() for seed in range(8)]
     expected = [steps_of(program, x) for x in inputs]
     found = [None] * len(inputs)
 
@@ -145,7 +124,7 @@ def test_streams_in_threads():
 
 
 def test_a_program_keeps_its_weights_when_the_model_changes():
-    model, x = dyadic(lstm()), dyadic_input().numpy()
+    model, x = dyadic(lstm()), dyadic_input(L).numpy()
     program = runtime.compile(model)
     expected = steps_of(program, x)
     with torch.no_grad():

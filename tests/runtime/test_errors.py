@@ -74,9 +74,11 @@ FIRST = b'[2, 3, ["bias"]]'  # I, H, optional arrays of layer 0
         (b'"time_steps": 2', b'"time_steps": "2"'), (b'"time_steps": 2', b'"time_steps": null'),
         (b'"max_packet": 3', b'"max_packet": -1'), (b'"max_packet": 3', b'"max_packet": 300'),
         (b'"shift": 0.5', b'"shift": NaN'), (b'"float32"', b'"int8"'), (b'"float32"', b"[]"),
-        (b'"mean"', b'"most"'), (b'"mean"', b"[]"), (b'"grid"', b'"streams"'), (b'"grid"', b"[]"), (b'"direct"', b'"delta"'), (b'"direct"', b"{}"),
+        (b'"mean"', b'"most"'), (b'"mean"', b"[]"), (b'"grid"', b'"streams"'), (b'"grid"', b"[]"), (b'"direct"', b'"delta"'),
+        (b'"direct"', b"{}"),
         (FIRST, b'[-2, -3, []]'),
-        (FIRST, b'[1e99, 3, []]'), (FIRST, b"[2, 3]"), (FIRST, b"[2, 3, []]"), (FIRST, b"[2, 3, 1]"), (FIRST, b'[4611686018427387904, 3, []]'),
+        (FIRST, b'[1e99, 3, []]'), (FIRST, b"[2, 3]"), (FIRST, b"[2, 3, []]"), (FIRST, b"[2, 3, 1]"),
+        (FIRST, b'[4611686018427387904, 3, []]'),
         (FIRST, b'[3, 2, ["bias"]]'), (b'"prefix"', b'"fix"'), (b"{", b"[" * 100_000), (b"{", b""), (b"{", b"\xff"),
     ],
 )  # fmt: skip

@@ -3,28 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from dyadic import SIZES, assert_same_counts, dyadic, dyadic_input, steps
 
 import spikeseq.nn as snn
 from spikeseq import runtime
-from spikeseq.energy import count
 from spikeseq.errors import CheckpointError, ConfigError, DataError
 from spikeseq.nn.classifier import SequenceClassifier
 
-I, H = 3, 9
+I, H = SIZES
 EXACT = {1: 13, 2: 12, 4: 6, 8: 4, 16: 3}  # elements until c, divided by T each time, needs more than 16 bits
-
-
-def dyadic(model):
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if "weight" in name or "bias" in name:
-                p.copy_(torch.randint(-24, 25, p.shape, generator=generator) / 4)
-    return model.eval()
-
-
-def steps(stream, x):
-    return np.stack([stream.step(element) for element in x])
 
 
 @pytest.mark.parametrize("shift", [0.5, 0.0])
@@ -33,7 +20,7 @@ def steps(stream, x):
 @pytest.mark.parametrize("time_steps", [1, 2, 4, 8, 16])
 def test_weights_of_eight_bits_are_exact(time_steps, layers, packet, shift):
     model = dyadic(snn.SpikingLSTM(I, H, layers, time_steps=time_steps, max_packet=packet, shift=shift))
-    x = torch.randint(-8, 9, (EXACT[time_steps], 2, I), generator=torch.Generator().manual_seed(1)) / 4
+    x = dyadic_input(EXACT[time_steps], 2)
     with torch.no_grad():
         expected, state = model(x)
     assert expected.abs().sum() > 0
@@ -41,8 +28,7 @@ def test_weights_of_eight_bits_are_exact(time_steps, layers, packet, shift):
     assert np.array_equal(steps(stream, x.numpy()), expected.numpy())
     c = state.streams[:, :, :time_steps].numpy()
     assert np.array_equal(stream.state()["c"].swapaxes(0, 1) / 2**16, c)
-    for layer in count(model, x).per_layer:
-        assert stream.counters()[layer.name] == {f: getattr(layer, f) for f in stream.counters()[layer.name]}
+    assert_same_counts(stream, model, x)
 
 
 @pytest.mark.parametrize("time_steps", [1, 2, 4, 8])

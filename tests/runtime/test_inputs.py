@@ -1,0 +1,147 @@
+"""How x comes in: spikes add rows, 8-bit and delta codes give what the model gives, and count alike."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from dyadic import SIZES, assert_same_counts, dyadic, dyadic_input, steps
+
+import spikeseq.nn as snn
+from spikeseq import runtime
+from spikeseq.errors import ConfigError, DataError
+from spikeseq.nn.classifier import SequenceClassifier
+
+WEIGHTS = pytest.mark.parametrize("weights", ["float32", "int8"])
+I, H = SIZES
+
+
+def network(cell, layers, **options):
+    return dyadic(getattr(snn, cell)(I, H, layers, time_steps=2, **options))
+
+
+@WEIGHTS
+@pytest.mark.parametrize("cell", ["SpikingLSTM", "StreamLSTM"])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("code", "levels"), [("int8", None), ("int8", 3), ("delta", None), ("delta", 5)])
+def test_coded_inputs_bit_for_bit_with_the_same_counts(code, levels, bias, layers, cell, weights):
+    model = network(cell, layers, bias=bias, input_encoding=code, input_levels=levels)
+    x = dyadic_input(11, 2)
+    x[3:6] = x[3]  # what does not change is not sent
+    x[7, 0] = 1e6  # clipped
+    with torch.no_grad():
+        expected = model(x)[0].numpy()
+    assert np.abs(expected).sum() > 0
+    stream = runtime.compile(model, weights).stream(2)
+    assert np.array_equal(steps(stream, x.numpy()), expected)
+    assert_same_counts(stream, model, x)
+
+
+@WEIGHTS
+@pytest.mark.parametrize("cell", ["SpikingLSTM", "StreamLSTM"])
+def test_binary_inputs_add_rows(cell, weights):
+    model, x = network(cell, 2), dyadic_input(11, 3).sign()
+    with torch.no_grad():
+        expected = model(x)[0].numpy()
+    stream = runtime.compile(model, weights).stream(3)
+    assert np.array_equal(steps(stream, x.numpy()), expected)
+    assert_same_counts(stream, model, x)
+    assert all(layer["macs"] == 0 for layer in stream.counters().values())
+
+
+def test_one_analog_element_makes_a_layer_that_multiplies():
+    """Of one sequence, in the middle: counted for all elements of all sequences, as energy.count does."""
+    model, x = network("SpikingLSTM", 1), dyadic_input(9, 3).sign()
+    stream = runtime.compile(model).stream(3)
+    steps(stream, x.numpy())
+    assert stream.counters()["l0"]["macs"] == 0
+    x[5, 1, 0] = 0.5
+    stream = runtime.compile(model).stream(3)
+    steps(stream, x.numpy())
+    assert stream.counters()["l0"]["macs"] == 9 * 3 * 4 * H * I
+    assert_same_counts(stream, model, x)
+    stream.reset()  # the layer stays one that multiplies
+    stream.run(x[:2].sign().numpy())
+    assert stream.counters()["l0"]["macs"] == 11 * 3 * 4 * H * I
+
+
+@WEIGHTS
+@pytest.mark.parametrize("code", ["int8", "delta"])
+def test_learned_numbers(code, weights):
+    """A quantised layer with steps fitted to nothing in particular; first element: rounding has flipped little yet."""
+    torch.manual_seed(0)
+    model, x = snn.QuantizedLSTM(5, 256, time_steps=2, input_encoding=code), torch.randn(1, 16, 5)
+    with torch.no_grad():
+        model.weight_ih_l0.mul_(40)
+        model.input_step_l0.copy_(torch.rand(5) / 30 + 0.02)
+        expected = model(x)[0].numpy()
+    found = steps(runtime.compile(model, weights).stream(16), x.numpy())
+    assert np.abs(expected).mean() > 0.05
+    assert np.abs(found - expected).mean() < (1e-4 if weights == "float32" else 0.03) * np.abs(expected).mean()
+
+
+@WEIGHTS
+def test_a_running_sum_does_not_drift(weights):
+    """20,000 elements of noise, then the first one again: the same sum, whatever lay between."""
+    torch.manual_seed(0)
+    program = runtime.compile(snn.SpikingLSTM(5, 16, input_encoding="delta"), weights)
+    stream, x = program.stream(), np.random.default_rng(0).normal(size=(20_000, 5)).astype(np.float32)
+    stream.step(x[0])
+    first = stream.state()["held"]
+    stream.run(x)
+    stream.step(x[0])
+    assert np.array_equal(stream.state()["held"].astype(np.float32), first.astype(np.float32))
+
+
+@WEIGHTS
+def test_a_delta_code_through_files_states_and_resets(weights, tmp_path):
+    torch.manual_seed(0)
+    options = {"time_steps": 2, "input_encoding": "delta"}
+    program = runtime.compile(SequenceClassifier(I, H, 4, "spiking_lstm", options=options), weights)
+    x = np.random.default_rng(0).normal(size=(20, I)).astype(np.float32)
+    expected = steps(program.stream(), x)
+    again = runtime.Program.load(program.save(tmp_path / "delta.spk"))
+    stream, other = again.stream(), again.stream()
+    assert np.array_equal(stream.run(x[:9]), expected[8])
+    file = io.BytesIO()
+    np.savez(file, **stream.state())
+    file.seek(0)
+    with np.load(file) as state:
+        other.load_state(state)
+    assert np.array_equal(steps(other, x[9:]), expected[9:])
+    other.reset()
+    assert np.array_equal(steps(other, x), expected)
+
+
+@WEIGHTS
+def test_a_running_sum_that_is_not_w_k_is_refused(weights):
+    stream = runtime.compile(snn.SpikingLSTM(I, H, input_encoding="delta"), weights).stream()
+    stream.step([1.0, -0.5, 0.25])
+    good = stream.state()
+    for name, value in [("held", 10**6), ("k", 100), ("k", -128)]:
+        bad = {key: array.copy() for key, array in good.items()}
+        bad[name].flat[0] = value
+        with pytest.raises(DataError):
+            stream.load_state(bad)
+    stream.load_state(good)
+
+
+@pytest.mark.parametrize("code", ["int8", "delta"])
+def test_values_that_are_no_numbers_move_nothing(code):
+    stream = runtime.compile(snn.SpikingLSTM(I, H, input_encoding=code)).stream()
+    stream.step([1.0, -1e38, 1e-45])
+    before = stream.state()
+    with pytest.raises(DataError):
+        stream.step([1.0, np.nan, 0.0])
+    for name, array in stream.state().items():
+        assert np.array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_step_that_cannot_work(value):
+    model = snn.SpikingLSTM(I, H, input_encoding="int8")
+    with torch.no_grad():
+        model.input_step_l0[1] = value
+    with pytest.raises(ConfigError):
+        runtime.compile(model)
