@@ -60,17 +60,17 @@ static int size_within(uint32_t value, uint32_t most) { return value >= 1 && val
 
 static int missing(const spikeseq_layer *layer, const spikeseq_model *model, uint32_t number)
 {
-    return !layer->input_rows || !layer->recurrent_rows || !layer->threshold || !layer->clip ||
-           (model->kind == SPIKESEQ_STREAMS && !layer->offset) ||
+    return !layer->input_rows || !layer->threshold ||
+           (model->kind != SPIKESEQ_LIF && (!layer->recurrent_rows || !layer->clip)) || (model->kind == SPIKESEQ_STREAMS && !layer->offset) ||
            (number == 0 && model->input_code != SPIKESEQ_DIRECT && !layer->input_step);
 }
 
 static int missing_int8(const spikeseq_layer_int8 *layer, const spikeseq_model *model, uint32_t number)
 {
     const int coded = model->input_code != SPIKESEQ_DIRECT;
-    return !layer->input_rows || !layer->recurrent_rows || !layer->clip || !layer->candidate ||
-           (model->kind == SPIKESEQ_GRID && !layer->levels) ||
-           (model->kind == SPIKESEQ_STREAMS && (!layer->threshold || !layer->offset || !layer->extra)) ||
+    const int grid = model->kind == SPIKESEQ_GRID, lif = model->kind == SPIKESEQ_LIF;
+    return !layer->input_rows || (!lif && (!layer->recurrent_rows || !layer->clip || !layer->candidate)) ||
+           (grid ? !layer->levels : !layer->threshold || !layer->extra || (!lif && !layer->offset)) ||
            (number == 0 && (coded ? !layer->input_shift || !layer->input_step : !layer->input_scale));
 }
 
@@ -81,7 +81,8 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
     const uint32_t steps = model->time_steps;
     if (!size_within(steps, 16) || (steps & (steps - 1)) || !size_within(model->num_layers, 64) ||
         model->max_packet > 127 || (model->shift != 0.5f && model->shift != 0.0f) ||
-        model->kind > SPIKESEQ_STREAMS || model->input_code > SPIKESEQ_DELTA || model->pooling > SPIKESEQ_POOL_MEAN ||
+        model->kind > SPIKESEQ_LIF || model->input_code > SPIKESEQ_DELTA || model->reset > SPIKESEQ_TO_ZERO ||
+        model->pooling > SPIKESEQ_POOL_SUM ||
         model->outputs > 1u << 16)
         return SPIKESEQ_BAD_MODEL;
     for (uint32_t l = 0; l < model->num_layers; l++) {
@@ -107,12 +108,13 @@ spikeseq_status spikeseq_check(const spikeseq_model *model)
     int good = 1;
     for (uint32_t l = 0; l < model->num_layers; l++) {
         const spikeseq_layer *layer = &model->layers[l];
-        const size_t hidden = layer->hidden_size, width = 4 * hidden;
+        const size_t hidden = layer->hidden_size, width = spikeseq_width(model, l);
+        const size_t neurons = model->kind == SPIKESEQ_LIF ? hidden : 3 * hidden;
         good = good && weights(layer->input_rows, layer->input_size * width) &&
-               weights(layer->recurrent_rows, hidden * width) &&
-               (!layer->bias || weights(layer->bias, width)) && spikeseq_ranges(layer->threshold, 3 * hidden) &&
-               spikeseq_ranges(layer->clip, hidden) && (!layer->leak || leaks(layer->leak, 3 * hidden)) &&
-               (!layer->offset || weights(layer->offset, 3 * hidden));
+               (!layer->bias || weights(layer->bias, width)) && spikeseq_ranges(layer->threshold, neurons) &&
+               (!layer->leak || leaks(layer->leak, neurons)) && (!layer->offset || weights(layer->offset, neurons));
+        if (model->kind != SPIKESEQ_LIF)
+            good = good && weights(layer->recurrent_rows, hidden * width) && spikeseq_ranges(layer->clip, hidden);
     }
     if (model->input_code != SPIKESEQ_DIRECT)
         good = good && spikeseq_ranges(model->layers->input_step, model->layers->input_size);
@@ -138,4 +140,10 @@ size_t spikeseq_layer_offset(const spikeseq_model *model, uint32_t number)
     for (uint32_t l = 0; l < number; l++)
         before += (size_t)spikeseq_hidden(model, l) * model->time_steps;
     return before;
+}
+
+size_t spikeseq_cell_offset(const spikeseq_model *model, uint32_t number)
+{
+    const size_t before = spikeseq_layer_offset(model, number);
+    return model->kind == SPIKESEQ_LIF ? before / model->time_steps : before;
 }

@@ -5,7 +5,7 @@
 
 enum {
     LARGEST_SUM = 1 << 26,    /* of a membrane: it is shifted up by at most 4 bits */
-    LARGEST_NEURON = 1 << 28, /* of a neuron, its threshold and what is added to it */
+    LARGEST_CARRIED = 1 << 27, /* of what is added to a membrane that is kept within LARGEST_NEURON */
     LARGEST_CODED = 1 << 30,  /* of a coded input's product */
 };
 
@@ -27,38 +27,42 @@ static int64_t column(const int8_t *rows, size_t inputs, size_t width, size_t j)
 }
 
 /* what channel j adds in a time step at most, if a spike stands for `packet` of them */
-static int64_t current(const spikeseq_layer_int8 *layer, uint32_t number, uint32_t steps, int64_t packet, size_t j)
+static int64_t current(const spikeseq_model *model, uint32_t number, int64_t packet, size_t j)
 {
-    const size_t width = 4 * (size_t)layer->hidden_size;
-    int64_t sum = column(layer->recurrent_rows, layer->hidden_size, width, j);
+    const spikeseq_layer_int8 *layer = &model->layers_int8[number];
+    const size_t width = spikeseq_width(model, number);
+    int64_t sum = layer->recurrent_rows ? column(layer->recurrent_rows, layer->hidden_size, width, j) : 0;
     sum += number ? column(layer->input_rows, layer->input_size, width, j) : 0;
     sum = sum * packet + (layer->bias ? magnitude(layer->bias[j]) : 0);
-    return sum + (number ? 0 : SPIKESEQ_LARGEST_DRIVE / steps);
+    return sum + (number ? 0 : spikeseq_largest_drive(model));
 }
 
-/* gate k of unit j of streams: |v| <= T (|I| + |V / 2 + d|) */
-static int neuron_fits(const spikeseq_layer_int8 *layer, uint32_t steps, int64_t most, size_t k, size_t j)
+/* neuron g of a layer, to which at most so much is added in a time step */
+static int neuron_fits(const spikeseq_model *model, const spikeseq_layer_int8 *layer, int64_t most, size_t g)
 {
-    const size_t g = k * layer->hidden_size + j;
-    const int64_t offset = magnitude(layer->offset[g]);
-    return layer->extra[g] <= 12 && layer->threshold[g] >= 1 && layer->threshold[g] <= LARGEST_NEURON &&
-           steps * ((most << layer->extra[g]) + offset) <= LARGEST_NEURON && (!layer->leak || layer->leak[g] <= 256);
+    const int streams = model->kind == SPIKESEQ_STREAMS;
+    if (layer->extra[g] > 12 || layer->threshold[g] < 1 || layer->threshold[g] > SPIKESEQ_LARGEST_NEURON)
+        return 0;
+    if (layer->leak && (layer->leak[g] > 1 << 16 || (streams && layer->leak[g] % 256)))
+        return 0;
+    most <<= layer->extra[g];
+    return streams ? model->time_steps * (most + magnitude(layer->offset[g])) <= SPIKESEQ_LARGEST_NEURON
+                   : most <= LARGEST_CARRIED;
 }
 
 static int layer_fits(const spikeseq_model *model, uint32_t number)
 {
     const spikeseq_layer_int8 *layer = &model->layers_int8[number];
     const size_t hidden = layer->hidden_size;
-    const uint32_t steps = model->time_steps;
-    const int streams = model->kind == SPIKESEQ_STREAMS;
-    for (size_t j = 0; j < 4 * hidden; j++) {
-        const int64_t most = current(layer, number, steps, streams ? 1 : 2 * (int64_t)steps - 1, j);
-        const size_t gate = j / hidden;
-        if (most * steps > LARGEST_SUM ||
-            (streams && gate != 2 && !neuron_fits(layer, steps, most, gate < 2 ? gate : 2, j % hidden)))
+    const int64_t steps = model->time_steps, packet = model->kind == SPIKESEQ_GRID ? 2 * steps - 1 : 1;
+    for (size_t j = 0; j < spikeseq_width(model, number); j++) {
+        const int64_t most = current(model, number, packet, j);
+        const size_t block = j / hidden, gate = block < 2 ? block : 2; /* of streams; block 2 is g, no neuron */
+        const int neuron = model->kind == SPIKESEQ_LIF || (model->kind == SPIKESEQ_STREAMS && block != 2);
+        if (most * steps > LARGEST_SUM || (neuron && !neuron_fits(model, layer, most, gate * hidden + j % hidden)))
             return 0;
     }
-    for (size_t j = 0; j < hidden; j++)
+    for (size_t j = 0; layer->clip && j < hidden; j++)
         if (layer->clip[j] < 1 || layer->clip[j] > 1 << 25 || layer->candidate[j] < 4 || layer->candidate[j] > 24)
             return 0;
     return 1;
@@ -67,7 +71,7 @@ static int layer_fits(const spikeseq_model *model, uint32_t number)
 static int input_fits(const spikeseq_model *model)
 {
     const spikeseq_layer_int8 *layer = model->layers_int8;
-    const size_t width = 4 * (size_t)layer->hidden_size;
+    const size_t width = spikeseq_width(model, 0);
     for (size_t j = 0; j < width; j++) {
         if (model->input_code == SPIKESEQ_DIRECT ? !power_of_two(layer->input_scale[j])
                                                  : layer->input_shift[j] < -30 || layer->input_shift[j] > 24 ||

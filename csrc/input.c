@@ -1,4 +1,4 @@
-/* What the first layer gets of an element: x in the model's code -> drive [4H] = W x + b, operations counted. */
+/* What the first layer gets of an element: x in the model's code -> drive [G] = W x + b, operations counted. */
 #include <string.h>
 
 #include "internal.h"
@@ -32,7 +32,7 @@ static void rows_of_spikes(spikeseq_stream *stream, size_t inputs, size_t width)
                             stream->scratch);
     for (size_t j = 0; j < width; j++)
         stream->drive[j] = (float)stream->drive_int8[j];
-    spikeseq_scale_int8(layer, model->time_steps, stream->drive, stream->drive_int8);
+    spikeseq_scale_int8(layer, width, spikeseq_largest_drive(model), stream->drive, stream->drive_int8);
 }
 
 static spikeseq_status direct(spikeseq_stream *stream, const float *x, size_t inputs, size_t width)
@@ -46,7 +46,8 @@ static spikeseq_status direct(spikeseq_stream *stream, const float *x, size_t in
     else if (model->layers)
         spikeseq_input_product(stream->drive, model->layers->input_rows, model->layers->bias, x, inputs, width);
     else
-        spikeseq_input_product_int8(model->layers_int8, model->time_steps, x, stream->drive, stream->drive_int8);
+        spikeseq_input_product_int8(model->layers_int8, width, spikeseq_largest_drive(model), x, stream->drive,
+                                    stream->drive_int8);
     if (!spikeseq_finite(stream->drive, width))
         return SPIKESEQ_NOT_FINITE;
     if (!events)
@@ -71,7 +72,7 @@ static void int8_coded(spikeseq_stream *stream, const float *x, size_t inputs, s
             stream->x[i] = stream->k[i];
         spikeseq_input_product(stream->drive, model->layers->input_rows, model->layers->bias, stream->x, inputs, width);
     } else {
-        spikeseq_code_product_int8(model->layers_int8, model->time_steps, stream->k, stream->drive_int8);
+        spikeseq_code_product_int8(model->layers_int8, width, spikeseq_largest_drive(model), stream->k, stream->drive_int8);
     }
     did->macs += inputs * width;
     did->int8_macs += inputs * width;
@@ -92,7 +93,7 @@ static void delta_coded(spikeseq_stream *stream, const float *x, size_t inputs, 
     } else {
         sent = spikeseq_delta_int8(stream->held_int8, model->layers_int8->input_rows, now, stream->k, inputs, width);
         memcpy(stream->drive_int8, stream->held_int8, width * sizeof *stream->drive_int8);
-        spikeseq_shift_int8(model->layers_int8, model->time_steps, stream->drive_int8);
+        spikeseq_shift_int8(model->layers_int8, width, spikeseq_largest_drive(model), stream->drive_int8);
     }
     memcpy(stream->k, now, inputs);
     did->acs += sent * width;
@@ -102,7 +103,7 @@ static void delta_coded(spikeseq_stream *stream, const float *x, size_t inputs, 
 
 spikeseq_status spikeseq_input(spikeseq_stream *stream, const float *x)
 {
-    const size_t inputs = spikeseq_inputs(stream->model, 0), width = 4 * (size_t)spikeseq_hidden(stream->model, 0);
+    const size_t inputs = spikeseq_inputs(stream->model, 0), width = spikeseq_width(stream->model, 0);
     if (!spikeseq_finite(x, inputs))
         return SPIKESEQ_NOT_FINITE;
     switch (stream->model->input_code) {
@@ -120,7 +121,7 @@ spikeseq_status spikeseq_multiply(spikeseq_stream *stream)
     if (stream->analog || stream->model->input_code != SPIKESEQ_DIRECT)
         return SPIKESEQ_OK;
     spikeseq_counters *did = stream->counters;
-    const uint64_t width = 4 * (uint64_t)spikeseq_hidden(stream->model, 0);
+    const uint64_t width = spikeseq_width(stream->model, 0);
     stream->analog = 1;
     did->acs -= stream->input_spikes * width;
     did->macs += did->elements * spikeseq_inputs(stream->model, 0) * width;

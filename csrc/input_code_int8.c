@@ -4,10 +4,10 @@
 #include "internal.h"
 
 /* Two products of 127 times 128 fit 16 bits: half the work where the vectors are as narrow. */
-SPIKESEQ_HOT void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const int8_t *restrict k,
+SPIKESEQ_HOT void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const int8_t *restrict k,
                                              int32_t *restrict drive)
 {
-    const size_t inputs = layer->input_size, width = 4 * (size_t)layer->hidden_size;
+    const size_t inputs = layer->input_size;
     size_t i = 0;
     memset(drive, 0, width * sizeof *drive);
     for (; i + 4 <= inputs; i += 4) {
@@ -22,7 +22,7 @@ SPIKESEQ_HOT void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, u
         for (size_t j = 0; j < width; j++)
             drive[j] += k[i] * a[j];
     }
-    spikeseq_shift_int8(layer, steps, drive);
+    spikeseq_shift_int8(layer, width, limit, drive);
 }
 
 SPIKESEQ_HOT uint64_t spikeseq_delta_int8(int32_t *restrict held, const int8_t *restrict rows, const int8_t *restrict now,
@@ -41,10 +41,8 @@ SPIKESEQ_HOT uint64_t spikeseq_delta_int8(int32_t *restrict held, const int8_t *
     return sent;
 }
 
-SPIKESEQ_HOT void spikeseq_shift_int8(const spikeseq_layer_int8 *layer, uint32_t steps, int32_t *restrict drive)
+SPIKESEQ_HOT void spikeseq_shift_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, int32_t *restrict drive)
 {
-    const size_t width = 4 * (size_t)layer->hidden_size;
-    const int32_t limit = SPIKESEQ_LARGEST_DRIVE >> spikeseq_log2(steps);
     const int8_t *restrict shift = layer->input_shift;
     for (size_t j = 0; j < width; j++) {
         const int up = shift[j] > 0 ? shift[j] : 0, down = shift[j] < 0 ? -shift[j] : 0, most = limit >> up;

@@ -4,10 +4,10 @@
 
 #include "internal.h"
 
-SPIKESEQ_HOT void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const float *restrict x,
+SPIKESEQ_HOT void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const float *restrict x,
                                               float *restrict sums, int32_t *restrict drive)
 {
-    const size_t inputs = layer->input_size, width = 4 * (size_t)layer->hidden_size;
+    const size_t inputs = layer->input_size;
     memset(sums, 0, width * sizeof *sums);
     size_t i = 0;
     for (; i + 4 <= inputs; i += 4) {
@@ -23,19 +23,18 @@ SPIKESEQ_HOT void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, 
         for (size_t j = 0; j < width; j++)
             sums[j] += p * (float)a[j];
     }
-    spikeseq_scale_int8(layer, steps, sums, drive);
+    spikeseq_scale_int8(layer, width, limit, sums, drive);
 }
 
-SPIKESEQ_HOT void spikeseq_scale_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const float *restrict sums,
+SPIKESEQ_HOT void spikeseq_scale_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const float *restrict sums,
                                       int32_t *restrict drive)
 {
-    const size_t width = 4 * (size_t)layer->hidden_size;
-    const float limit = (float)SPIKESEQ_LARGEST_DRIVE / (float)steps;
+    const float most = (float)limit;
     const float *restrict scale = layer->input_scale;
     for (size_t j = 0; j < width; j++) {
         float u = floorf(sums[j] * scale[j] + 0.5f);
-        u = u > -limit ? u : -limit; /* a NaN too: no conversion is undefined; the caller refuses it */
-        drive[j] = (int32_t)(u < limit ? u : limit);
+        u = u > -most ? u : -most; /* a NaN too: no conversion is undefined; the caller refuses it */
+        drive[j] = (int32_t)(u < most ? u : most);
     }
     if (layer->bias)
         spikeseq_add_int8(drive, layer->bias, width);

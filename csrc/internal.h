@@ -71,6 +71,9 @@ uint64_t spikeseq_grid_spikes(uint32_t t, float shift, float limit, size_t hidde
 uint64_t spikeseq_streams_node(const spikeseq_layer *layer, float shift, const float *current, float *neurons, float *c,
                                int8_t *h);
 
+/* LIF neurons (n, t): current [H] -> v [H], h [H]. Returns the spikes sent. */
+uint64_t spikeseq_lif_node(const spikeseq_layer *layer, uint32_t reset, const float *current, float *v, int8_t *h);
+
 /* all T nodes of one element of layer `number`; below is NULL for the first, whose drive is in the stream */
 void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8_t *below);
 
@@ -83,16 +86,20 @@ enum {
     SPIKESEQ_FRACTION = 16, /* bits of c, y, m and gam behind the point */
     SPIKESEQ_ONE = 1 << SPIKESEQ_FRACTION,
     SPIKESEQ_LARGEST_C = 1 << 26,
-    SPIKESEQ_LARGEST_DRIVE = 1 << 24, /* of T of them together: far beyond every level */
+    SPIKESEQ_LARGEST_NEURON = 1 << 28,
 };
 
-void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const float *restrict x,
+/* of a float32 membrane that nothing ever resets */
+#define SPIKESEQ_LARGEST_V 1e35f
+
+void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const float *restrict x,
                                  float *restrict sums, int32_t *restrict drive);
-void spikeseq_scale_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const float *restrict sums,
+void spikeseq_scale_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const float *restrict sums,
                          int32_t *restrict drive); /* sums in units of 2^-r_j -> drive */
-void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, uint32_t steps, const int8_t *restrict k,
+void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const int8_t *restrict k,
                                 int32_t *restrict drive);
-void spikeseq_shift_int8(const spikeseq_layer_int8 *layer, uint32_t steps, int32_t *restrict drive); /* as scale */
+void spikeseq_shift_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit,
+                         int32_t *restrict drive); /* as scale */
 uint64_t spikeseq_delta_int8(int32_t *restrict held, const int8_t *restrict rows, const int8_t *restrict now,
                              const int8_t *restrict before, size_t inputs, size_t width);
 uint64_t spikeseq_event_add_int8(int32_t *sum, const int8_t *rows, size_t width, const int8_t *k, size_t inputs,
@@ -102,6 +109,8 @@ void spikeseq_grid_cell_int8(const spikeseq_layer_int8 *layer, uint32_t steps, u
                              const int32_t *restrict membrane, int32_t *restrict c, int32_t *restrict y);
 uint64_t spikeseq_grid_spikes_int8(uint32_t steps, uint32_t t, float shift, int32_t limit, size_t hidden,
                                    int32_t *restrict y, int32_t *restrict emitted, int8_t *restrict h);
+uint64_t spikeseq_lif_node_int8(const spikeseq_layer_int8 *layer, uint32_t reset, const int32_t *current, int32_t *v,
+                                int8_t *h);
 uint64_t spikeseq_streams_node_int8(const spikeseq_layer_int8 *layer, float shift, const int32_t *current,
                                     int32_t *neurons, int32_t *c, int8_t *h);
 
@@ -116,10 +125,18 @@ static SPIKESEQ_INLINE int32_t spikeseq_within(int32_t value, int32_t low, int32
 /* k value, k in 0 .. 2^bits: a shifted value for each bit of k */
 static SPIKESEQ_INLINE int32_t spikeseq_gated(int32_t k, int32_t value, uint32_t bits)
 {
-    int32_t total = 0;
+    uint32_t total = 0;
     for (uint32_t b = 0; b <= bits; b++)
-        total += -((k >> b) & 1) & spikeseq_left(value, b);
-    return total;
+        total += (uint32_t)-((k >> b) & 1) & ((uint32_t)value << b);
+    return (int32_t)total;
+}
+
+/* round(q v / 2^bits), q in 0 .. 2^bits: shifted values added where a bit of q is set; |v| <= 2^28, bits 8 .. 16 */
+static SPIKESEQ_INLINE int32_t spikeseq_leaked(int32_t v, uint32_t q, uint32_t bits)
+{
+    const uint32_t low = (uint32_t)v & ((1u << bits) - 1), half = 1u << (bits - 1);
+    const uint32_t small = (uint32_t)spikeseq_gated((int32_t)q, (int32_t)low, bits);
+    return spikeseq_gated((int32_t)q, v >> bits, bits) + (int32_t)((small + half) >> bits);
 }
 
 /* log2 of a power of two */
@@ -141,10 +158,22 @@ static inline uint32_t spikeseq_inputs(const spikeseq_model *model, uint32_t num
     return model->layers ? model->layers[number].input_size : model->layers_int8[number].input_size;
 }
 
+/* G: columns of a layer's rows */
+static inline size_t spikeseq_width(const spikeseq_model *model, uint32_t number)
+{
+    return (model->kind == SPIKESEQ_LIF ? 1 : 4) * (size_t)spikeseq_hidden(model, number);
+}
+
+/* int8: limit of W x, far beyond every level, and T of them fit a sum; of a carried membrane less, for more bits below it */
+static inline int32_t spikeseq_largest_drive(const spikeseq_model *model)
+{
+    return (int32_t)((model->kind == SPIKESEQ_LIF ? 1u << 20 : 1u << 24) / model->time_steps);
+}
+
 /* values of a unit that live along t within one element */
 static inline size_t spikeseq_neurons(const spikeseq_model *model)
 {
-    return model->kind == SPIKESEQ_STREAMS ? 4 : model->layers ? 2 : 3;
+    return model->kind == SPIKESEQ_LIF ? 0 : model->kind == SPIKESEQ_STREAMS ? 4 : model->layers ? 2 : 3;
 }
 
 /* one element through all layers; no output */
@@ -166,7 +195,8 @@ int spikeseq_ranges(const float *values, size_t len);
 uint32_t spikeseq_last_hidden(const spikeseq_model *model);
 size_t spikeseq_output_len(const spikeseq_model *model);
 
-/* offset of layer `number` in stream->c and stream->h, in values */
+/* offset of layer `number` in stream->h and in stream->c, in values */
 size_t spikeseq_layer_offset(const spikeseq_model *model, uint32_t number);
+size_t spikeseq_cell_offset(const spikeseq_model *model, uint32_t number);
 
 #endif

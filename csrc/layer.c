@@ -8,8 +8,8 @@ typedef struct {
     spikeseq_stream *stream;
     const spikeseq_layer *layer;
     const spikeseq_layer_int8 *layer8;
-    const void *drive; /* [4H] constant part of the current, or NULL */
-    size_t hidden, inputs;
+    const void *drive; /* [G] constant part of the current, or NULL */
+    size_t hidden, inputs, width;
 } element;
 
 void spikeseq_start(void *sum, const void *constant, size_t width)
@@ -23,7 +23,7 @@ void spikeseq_start(void *sum, const void *constant, size_t width)
 /* A += the constant part, of a grid; the other kinds keep no sum of currents */
 static void start(const element *e, uint32_t t)
 {
-    const size_t width = 4 * e->hidden;
+    const size_t width = e->width;
     if (t == 1 || e->stream->model->kind != SPIKESEQ_GRID)
         spikeseq_start(e->layer ? (void *)e->stream->membrane : (void *)e->stream->membrane_int8, e->drive, width);
     else if (e->drive && e->layer)
@@ -35,7 +35,7 @@ static void start(const element *e, uint32_t t)
 /* A += spikes k of this layer, or from below */
 static uint64_t events(const element *e, int from_below, const int8_t *k)
 {
-    const size_t width = 4 * e->hidden, inputs = from_below ? e->inputs : e->hidden;
+    const size_t width = e->width, inputs = from_below ? e->inputs : e->hidden;
     spikeseq_stream *stream = e->stream;
     if (e->layer)
         return spikeseq_event_add(stream->membrane, from_below ? e->layer->input_rows : e->layer->recurrent_rows, width, k,
@@ -74,6 +74,16 @@ static uint64_t streams(const element *e, size_t at)
                                       stream->h + at);
 }
 
+/* the same of LIF neurons, whose membranes `at` are of all time steps */
+static uint64_t lif(const element *e, size_t at, int8_t *h)
+{
+    spikeseq_stream *stream = e->stream;
+    const uint32_t reset = stream->model->reset;
+    if (e->layer)
+        return spikeseq_lif_node(e->layer, reset, stream->membrane, stream->c + at, h);
+    return spikeseq_lif_node_int8(e->layer8, reset, stream->membrane_int8, stream->c_int8 + at, h);
+}
+
 /* operations of a grid's node that happen without any spike (spikeseq/energy/recurrent.py) */
 static void count_grid(spikeseq_counters *did, const spikeseq_model *model, uint64_t hidden, int speaks)
 {
@@ -94,6 +104,15 @@ static void count_streams(spikeseq_counters *did, const element *e)
     did->elementwise += leaky ? 3 * e->hidden : 0;
 }
 
+static void count_lif(spikeseq_counters *did, const element *e)
+{
+    const int leaky = e->layer ? e->layer->leak != NULL : e->layer8->leak != NULL;
+    did->comparisons += e->hidden;
+    did->neuron_updates += 2 * e->hidden;
+    did->macs += leaky ? e->hidden : 0;
+    did->elementwise += leaky ? e->hidden : 0;
+}
+
 static const void *drive_of(const spikeseq_stream *stream, uint32_t number)
 {
     const spikeseq_model *model = stream->model;
@@ -107,24 +126,32 @@ void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8
     const spikeseq_model *model = stream->model;
     const size_t hidden = spikeseq_hidden(model, number), inputs = spikeseq_inputs(model, number);
     const element e = {stream, model->layers ? &model->layers[number] : NULL,
-                       model->layers ? NULL : &model->layers_int8[number], drive_of(stream, number), hidden, inputs};
+                       model->layers ? NULL : &model->layers_int8[number], drive_of(stream, number), hidden, inputs, spikeseq_width(model, number)};
     spikeseq_counters *did = &stream->counters[number];
+    const size_t cell = spikeseq_cell_offset(model, number);
     size_t at = spikeseq_layer_offset(model, number);
 
-    spikeseq_start(e.layer ? (void *)stream->neurons : (void *)stream->neurons_int8, NULL, spikeseq_neurons(model) * hidden);
+    if (spikeseq_neurons(model))
+        spikeseq_start(e.layer ? (void *)stream->neurons : (void *)stream->neurons_int8, NULL,
+                       spikeseq_neurons(model) * hidden);
     for (uint32_t t = 1; t <= model->time_steps; t++, at += hidden) {
-        uint64_t spikes;
+        uint64_t spikes = 0;
         start(&e, t);
-        did->acs += e.drive ? 4 * hidden : 0;
-        spikes = events(&e, 0, stream->h + at);
+        if (model->kind != SPIKESEQ_LIF) {
+            did->acs += e.drive ? e.width : 0;
+            spikes = events(&e, 0, stream->h + at);
+        }
         if (below) {
             spikes += events(&e, 1, below);
             below += inputs;
         }
-        did->acs += spikes * 4 * hidden;
+        did->acs += spikes * e.width;
         if (model->kind == SPIKESEQ_GRID) {
             did->spikes += grid(&e, t, at);
             count_grid(did, model, hidden, (t & (t - 1)) == 0);
+        } else if (model->kind == SPIKESEQ_LIF) {
+            did->spikes += lif(&e, cell, stream->h + at);
+            count_lif(did, &e);
         } else {
             did->spikes += streams(&e, at);
             count_streams(did, &e);

@@ -14,15 +14,18 @@
  *         v_k = leak_k v_k + I_k + V_k / 2 + d_k;   s_k = [v_k >= V_k];   v_k -= V_k s_k        k = i, f, o
  *         g = clip(I_g, -gam, gam);   c_t = s_f c_t + s_i g
  *         m += s_o clip(c_t, -1, 1);   h_t = clip(R(m), -1, 1);   m -= h_t
+ *     LIF: no U, G = H instead of 4H columns; the membrane v is carried from element to element
+ *         v = leak v + I_t;   h_t = [v >= V];   v -= V h_t, or v = 0 where h_t = 1 (reset to zero)
  *
- * Output of an element: sum_t h_t / T, or the readout of it: W_out sum_t h_t / T + b_out.
+ * Output of an element: sum_t h_t / T, or the readout of it: W_out sum_t h_t / T + b_out, or the mean or sum of these
+ * over the elements so far.
  *
  * The input x of the first layer, features j:
  *     direct  W x; a model whose inputs have all been -1, 0 or 1 so far adds rows instead
  *     int8    W' k, k_j = clip(R(x_j / step_j), -127, 127), W' = step W rounded to 8 bits
  *     delta   a running sum of W' (k[n] - k[n-1]), W' = step W: what does not change costs nothing
  *
- * A spike adds one row of weights, so matrices are stored by input: [in][4H], gate order i, f, g, o. The model is const
+ * A spike adds one row of weights, so matrices are stored by input: [in][G], G = 4H in the gate order i, f, g, o. The model is const
  * and may lie in flash or be shared by threads; a stream is the caller's and belongs to one thread at a time.
  * Compile with -ffp-contract=off (the default of gcc -std=c11) for results that do not depend on the machine.
  */
@@ -57,41 +60,42 @@ typedef enum {
     SPIKESEQ_NOT_FINITE = 6, /* x, or W x + b, is NaN or infinite: that element was not taken */
 } spikeseq_status;
 
-typedef enum { SPIKESEQ_POOL_LAST = 0, SPIKESEQ_POOL_MEAN = 1 } spikeseq_pooling;
-typedef enum { SPIKESEQ_GRID = 0, SPIKESEQ_STREAMS = 1 } spikeseq_kind;
+typedef enum { SPIKESEQ_POOL_LAST = 0, SPIKESEQ_POOL_MEAN = 1, SPIKESEQ_POOL_SUM = 2 } spikeseq_pooling;
+typedef enum { SPIKESEQ_GRID = 0, SPIKESEQ_STREAMS = 1, SPIKESEQ_LIF = 2 } spikeseq_kind;
+typedef enum { SPIKESEQ_SUBTRACT = 0, SPIKESEQ_TO_ZERO = 1 } spikeseq_reset_rule;
 typedef enum { SPIKESEQ_DIRECT = 0, SPIKESEQ_INT8 = 1, SPIKESEQ_DELTA = 2 } spikeseq_input_code;
 
-/* one layer, I inputs, H units; what a kind or code does not need is NULL */
+/* one layer, I inputs, H units, G = 4H or (LIF) H; what a kind or code does not need is NULL */
 typedef struct {
     uint32_t input_size;         /* 1 .. 2^20; above the first layer: H of the layer below */
     uint32_t hidden_size;        /* 1 .. 2^16 */
-    const float *input_rows;     /* [I][4H]; W' where the input is coded */
+    const float *input_rows;     /* [I][G]; W' where the input is coded */
     const float *recurrent_rows; /* [H][4H] */
-    const float *bias;           /* [4H], or NULL */
-    const float *threshold;      /* [3][H] V of i, f, o */
+    const float *bias;           /* [G], or NULL */
+    const float *threshold;      /* [3][H] V of i, f, o; LIF [H] */
     const float *clip;           /* [H] gam */
-    const float *leak;           /* [3][H] streams of LIF gates, in [0, 1]; of IF gates (leak 1) NULL */
+    const float *leak;           /* [3][H] streams of LIF gates, [H] LIF, in [0, 1]; NULL: 1 */
     const float *offset;         /* [3][H] streams: d */
     const float *input_step;     /* [I] first layer, coded input */
 } spikeseq_layer;
 
 /* The same with int8 weights and int32 sums: after the input product only additions, comparisons and shifts.
- * A weight w of channel j (one of 4H) is the integer w 2^s_j, membranes are in units of 2^-s_j (of neurons 2^-(s_j + e_j)),
+ * A weight w of channel j (one of G) is the integer w 2^s_j, membranes are in units of 2^-s_j (of neurons 2^-(s_j + e_j)),
  * c, y, m and gam of 2^-16. */
 typedef struct {
     uint32_t input_size, hidden_size;
-    const int8_t *input_rows;     /* [I][4H] first layer: w 2^r_j with a scale of its own; above: w 2^s_j */
+    const int8_t *input_rows;     /* [I][G] first layer: w 2^r_j with a scale of its own; above: w 2^s_j */
     const int8_t *recurrent_rows; /* [H][4H] w 2^s_j */
-    const float *input_scale;     /* [4H] first layer, direct: 2^(s_j - r_j) */
-    const int8_t *input_shift;    /* [4H] first layer, coded: s_j - r_j, in -30 .. 24 */
-    const int32_t *bias;          /* [4H] b 2^s_j, or NULL */
+    const float *input_scale;     /* [G] first layer, direct: 2^(s_j - r_j) */
+    const int8_t *input_shift;    /* [G] first layer, coded: s_j - r_j, in -30 .. 24 */
+    const int32_t *bias;          /* [G] b 2^s_j, or NULL */
     const int32_t *levels;        /* [T][3][H] grid, of i, f, o: the k-th is ceil(V (k - shift - T / 2) 2^s_j), k = 1 .. T */
     const int32_t *clip;          /* [H] gam 2^16, in 1 .. 2^25 */
     const uint8_t *candidate;     /* [H] 16 - s_j of g, in 4 .. 24 */
-    const int32_t *threshold;     /* [3][H] streams: V in units of the neuron, in 1 .. 2^28 */
+    const int32_t *threshold;     /* [3][H] streams, [H] LIF: V in units of the neuron, in 1 .. 2^28 */
     const int32_t *offset;        /* [3][H] streams: V / 2 + d in the same units, |.| <= 2^28 */
-    const uint8_t *extra;         /* [3][H] streams: e_j, bits of a neuron below those of the sums, 0 .. 12 */
-    const uint16_t *leak;         /* [3][H] streams of LIF gates: leak 2^8, 0 .. 256; of IF gates NULL */
+    const uint8_t *extra;         /* [3][H] or [H]: e_j, bits of a neuron below those of the sums, 0 .. 12 */
+    const uint32_t *leak;         /* [3][H] or [H] leak 2^16, 0 .. 2^16, streams: a multiple of 2^8; NULL: 1 */
     const float *input_step;      /* [I] first layer, coded input */
 } spikeseq_layer_int8;
 
@@ -103,6 +107,7 @@ typedef struct {
     float shift;                  /* 1/2 or 0 */
     uint32_t num_layers;          /* 1 .. 64 */
     const spikeseq_layer *layers; /* [num_layers]; NULL for int8 */
+    uint32_t reset;               /* spikeseq_reset_rule of LIF */
     uint32_t pooling;             /* spikeseq_pooling of the readout */
     uint32_t outputs;             /* O of the readout, 1 .. 2^16; 0: none, the output is the last layer's */
     const float *readout_rows;    /* [H][O] */
@@ -123,23 +128,23 @@ typedef struct {
 typedef struct {
     const spikeseq_model *model;
     spikeseq_counters *counters; /* [num_layers], then the readout's */
-    double *sum;                 /* [O] outputs so far, for pooling mean */
+    double *sum;                 /* [O] outputs so far, for pooling mean or sum */
     uint64_t elements;           /* since the reset */
     uint64_t input_spikes;       /* sum |x| of the inputs so far, none of which was anything but -1, 0 or 1 */
     uint32_t analog;             /* 1 once one was */
-    float *c;                    /* by layer [T][H]; NULL for int8 */
-    int32_t *c_int8;             /* the same in units of 2^-16; NULL for float32 */
+    float *c;                    /* by layer [T][H], LIF: v [H]; NULL for int8 */
+    int32_t *c_int8;             /* the same in units of 2^-16, of a LIF layer its own; NULL for float32 */
     int8_t *h;                   /* by layer [T][H] spikes of the last element */
     int8_t *k;                   /* [I] coded input of the last element */
-    double *held;                /* [4H] delta: W' k, in 64 bits because it is never formed anew */
+    double *held;                /* [G] delta: W' k, in 64 bits because it is never formed anew */
     int32_t *held_int8;          /* the same in units of 2^-r_j */
     float *x;                    /* [I] int8-coded input as float32 */
-    float *membrane, *drive;     /* [4H] of the widest layer */
+    float *membrane, *drive;     /* [G] of the widest layer */
     float *neurons;              /* [2][H] grid: E, y; [4][H] streams: v of i, f, o, and m */
     float *total;                /* [max(O, H)] */
     int8_t *packets;             /* [max(H, I)] */
     uint32_t *list;              /* [2 max(H, I)] addresses of spikes */
-    int32_t *membrane_int8, *drive_int8, *sums; /* int8: [4H], [4H], [O] */
+    int32_t *membrane_int8, *drive_int8, *sums; /* int8: [G], [G], [O] */
     int32_t *neurons_int8;       /* int8: [3][H] grid: E, T y, t T y; [4][H] streams */
     uint16_t *scratch;           /* int8: sums of 16 bits */
 } spikeseq_stream;
@@ -163,7 +168,7 @@ SPIKESEQ_API spikeseq_status spikeseq_multiply(spikeseq_stream *stream);
 /* State as before the first element; counters stay. */
 SPIKESEQ_API spikeseq_status spikeseq_reset(spikeseq_stream *stream);
 
-/* One element: x [I] -> y [O], or [H] without a readout: logits of this element (last) or of the mean so far (mean).
+/* One element: x [I] -> y [O], or [H] without a readout: logits of this element (last), or their mean or sum so far.
  * y NULL with y_len 0: no output is formed. */
 SPIKESEQ_API spikeseq_status spikeseq_step(spikeseq_stream *stream, const float *x, size_t x_len, float *y,
                                            size_t y_len);

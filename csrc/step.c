@@ -1,4 +1,5 @@
 /* One element of a sequence. */
+#include <float.h>
 #include <string.h>
 
 #include "internal.h"
@@ -13,7 +14,7 @@ spikeseq_status spikeseq_advance(spikeseq_stream *stream, const float *x)
     for (uint32_t l = 1; l < model->num_layers; l++)
         spikeseq_layer_element(stream, l, stream->h + spikeseq_layer_offset(model, l - 1));
     stream->elements++;
-    if (model->outputs && model->pooling == SPIKESEQ_POOL_MEAN) {
+    if (model->outputs && model->pooling != SPIKESEQ_POOL_LAST) {
         spikeseq_readout(stream);
         for (size_t o = 0; o < model->outputs; o++)
             stream->sum[o] += (double)stream->total[o];
@@ -21,13 +22,21 @@ spikeseq_status spikeseq_advance(spikeseq_stream *stream, const float *x)
     return SPIKESEQ_OK;
 }
 
+/* no overflow, which a conversion does not define: a sum over very many elements ends at the largest number */
+static float to_float(double value)
+{
+    value = value > -FLT_MAX ? value : -FLT_MAX;
+    return (float)(value < FLT_MAX ? value : FLT_MAX);
+}
+
 /* output of the present element -> y */
 static void output(spikeseq_stream *stream, float *y)
 {
     const spikeseq_model *model = stream->model;
-    if (model->outputs && model->pooling == SPIKESEQ_POOL_MEAN)
+    const double share = model->pooling == SPIKESEQ_POOL_MEAN ? (double)stream->elements : 1.0;
+    if (model->outputs && model->pooling != SPIKESEQ_POOL_LAST)
         for (size_t o = 0; o < model->outputs; o++)
-            stream->total[o] = (float)(stream->sum[o] / (double)stream->elements);
+            stream->total[o] = to_float(stream->sum[o] / share);
     else
         spikeseq_readout(stream);
     memcpy(y, stream->total, spikeseq_output_len(model) * sizeof *y);

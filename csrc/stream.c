@@ -25,19 +25,20 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
 {
     buffer_part buffer = {base, 0};
     const size_t real = model->layers != NULL, whole = !real, outputs = model->outputs, inputs = spikeseq_inputs(model, 0);
-    const size_t states = spikeseq_layer_offset(model, model->num_layers), first = 4 * (size_t)spikeseq_hidden(model, 0);
+    const size_t states = spikeseq_layer_offset(model, model->num_layers), cells = spikeseq_cell_offset(model, model->num_layers);
+    const size_t first = spikeseq_width(model, 0), gates = model->kind == SPIKESEQ_LIF ? 1 : 4;
     const size_t direct = model->input_code == SPIKESEQ_DIRECT, delta = model->input_code == SPIKESEQ_DELTA;
     size_t widest = 0;
     for (uint32_t l = 0; l < model->num_layers; l++)
         widest = larger(widest, spikeseq_hidden(model, l));
-    const size_t columns = larger(4 * widest, outputs), neurons = spikeseq_neurons(model) * widest;
+    const size_t columns = larger(gates * widest, outputs), neurons = spikeseq_neurons(model) * widest;
     stream->model = model;
     stream->counters = part(&buffer, model->num_layers + 1, sizeof *stream->counters);
     stream->sum = part(&buffer, outputs, sizeof *stream->sum);
-    stream->c = part(&buffer, real * states, sizeof *stream->c);
-    stream->c_int8 = part(&buffer, whole * states, sizeof *stream->c_int8);
-    stream->membrane = part(&buffer, real * 4 * widest, sizeof *stream->membrane);
-    stream->membrane_int8 = part(&buffer, whole * 4 * widest, sizeof *stream->membrane_int8);
+    stream->c = part(&buffer, real * cells, sizeof *stream->c);
+    stream->c_int8 = part(&buffer, whole * cells, sizeof *stream->c_int8);
+    stream->membrane = part(&buffer, real * gates * widest, sizeof *stream->membrane);
+    stream->membrane_int8 = part(&buffer, whole * gates * widest, sizeof *stream->membrane_int8);
     stream->drive = part(&buffer, (real || direct) * first, sizeof *stream->drive);
     stream->drive_int8 = part(&buffer, whole * first, sizeof *stream->drive_int8);
     stream->neurons = part(&buffer, real * neurons, sizeof *stream->neurons);
@@ -89,9 +90,9 @@ spikeseq_status spikeseq_reset(spikeseq_stream *stream)
     if (!stream || !stream->model)
         return SPIKESEQ_NULL;
     const spikeseq_model *model = stream->model;
-    const size_t states = spikeseq_layer_offset(model, model->num_layers), first = 4 * (size_t)spikeseq_hidden(model, 0);
-    spikeseq_start(stream->c ? (void *)stream->c : (void *)stream->c_int8, NULL, states);
-    memset(stream->h, 0, states);
+    const size_t cells = spikeseq_cell_offset(model, model->num_layers), first = spikeseq_width(model, 0);
+    spikeseq_start(stream->c ? (void *)stream->c : (void *)stream->c_int8, NULL, cells);
+    memset(stream->h, 0, spikeseq_layer_offset(model, model->num_layers));
     for (size_t o = 0; o < model->outputs; o++)
         stream->sum[o] = 0.0;
     if (stream->k)

@@ -1,20 +1,13 @@
 /* Node (n, t) of streams in integers: comparisons, shifts and additions; as streams_node.c. */
 #include "internal.h"
 
-/* round(q v / 2^8), q in 0 .. 256: shifted values added where a bit of q is set; |v| <= 2^29 */
-static SPIKESEQ_INLINE int32_t leaked(int32_t v, int32_t q)
-{
-    const int32_t high = v >> 8, low = v & 255;
-    return spikeseq_gated(q, high, 8) + ((spikeseq_gated(q, low, 8) + 128) >> 8);
-}
-
 /* `leaky` is a constant of each instance; neurons [4][H]: v of i, f, o, and m */
 static SPIKESEQ_INLINE uint64_t node(const spikeseq_layer_int8 *layer, float shift, const int32_t *restrict current,
                                      int32_t *restrict neurons, int32_t *restrict c, int8_t *restrict h, int leaky)
 {
     const size_t hidden = layer->hidden_size;
     const int32_t *restrict threshold = layer->threshold, *restrict offset = layer->offset, *restrict gam = layer->clip;
-    const uint16_t *restrict leak = layer->leak;
+    const uint32_t *restrict leak = layer->leak;
     const uint8_t *restrict extra = layer->extra, *restrict candidate = layer->candidate;
     const int32_t half = shift > 0.0f ? SPIKESEQ_ONE / 2 : 0;
     int32_t *restrict m = neurons + 3 * hidden;
@@ -24,7 +17,7 @@ static SPIKESEQ_INLINE uint64_t node(const spikeseq_layer_int8 *layer, float shi
         for (size_t k = 0; k < 3; k++) {
             const size_t g = k * hidden + j;
             const int32_t drive = spikeseq_left(current[(k < 2 ? k : 3) * hidden + j], extra[g]) + offset[g];
-            const int32_t now = (leaky ? leaked(neurons[g], leak[g]) : neurons[g]) + drive;
+            const int32_t now = (leaky ? spikeseq_leaked(neurons[g], leak[g] >> 8, 8) : neurons[g]) + drive;
             fired[k] = -(now >= threshold[g]); /* all bits, or none */
             neurons[g] = now - (threshold[g] & fired[k]);
         }

@@ -104,9 +104,9 @@ static void bad_integers(made *m)
     }
     m->candidate[0] -= 100;
     CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_WEIGHT);
-    m->candidate[0] += 100, m->leak8[1] += 257;
+    m->candidate[0] += 100, m->leak8[1] += 1;
     CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_WEIGHT);
-    m->leak8[1] -= 257, m->shift8[3] = 25;
+    m->leak8[1] -= 1, m->shift8[3] = 25;
     CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_WEIGHT);
     m->shift8[3] = 0, m->layers8[0].extra = NULL;
     CHECK(spikeseq_check(&m->model) == SPIKESEQ_NULL);
@@ -133,7 +133,7 @@ int main(void)
         make_model(&m, number, 1);
         run(&m.model, x);
     }
-    const unsigned streams = 1 + 5 + 10 + 30 + 60 + 120; /* T = 2, int8-coded, leak, bias, readout */
+    const unsigned streams = 1 + 5 + 15 + 45 + 180 + 360; /* T = 2, int8-coded, leak, bias, readout */
     make_model(&m, streams, 1);
     bad_integers(&m);
     make_float(&m, 1.0f);

@@ -77,7 +77,7 @@ def test_a_leak_is_rounded_to_a_256th():
     with torch.no_grad():
         model.leak_l0.copy_(torch.tensor([0.0, 1.0, 0.4999]).expand(3, 3))
     layer = runtime.compile(model, "int8").layers[0]
-    assert layer.leak.tolist() == [[0, 256, 128]] * 3
+    assert layer.leak.tolist() == [[0, 65536, 32768]] * 3
 
 
 @pytest.mark.parametrize("weights", ["float32", "int8"])

@@ -14,8 +14,9 @@ from spikeseq.shapes import check_time_steps
 
 Array = NDArray[np.float32]
 Spec = dict[str, tuple[str, tuple[int, ...]]]  # name -> type and shape of an array that is there
-POOLING = ("last", "mean")
-KINDS = ("grid", "streams")  # in the order of spikeseq_kind
+POOLING = ("last", "mean", "sum")  # in the order of spikeseq_pooling
+KINDS = ("grid", "streams", "lif")  # in the order of spikeseq_kind
+RESETS = ("subtract", "zero")  # in the order of spikeseq_reset_rule
 CODES = ("direct", "int8", "delta")  # in the order of spikeseq_input_code
 WEIGHTS = ("float32", "int8")
 OPTIONAL = ("bias", "leak")  # arrays that a layer may have or not
@@ -24,14 +25,17 @@ MOST_PACKET = 127  # spikes of one unit are held in 8 bits; T = 16 sends at most
 
 
 class LayerArrays(NamedTuple):
-    """One layer, float32, row by row of its inputs; gate order i, f, g, o. None: the layer's kind or place has no such."""
+    """One layer, float32, row by row of its inputs; G = 4H, gate order i, f, g, o, or H of a LIF layer.
 
-    input_rows: Array  # [I, 4H]
-    recurrent_rows: Array  # [H, 4H]
-    bias: Array | None  # [4H]
-    threshold: Array  # [3, H] V of i, f, o
-    clip: Array  # [H] gam
-    leak: Array | None = None  # [3, H] streams of LIF gates
+    None: the layer's kind or place has no such array.
+    """
+
+    input_rows: Array  # [I, G]
+    recurrent_rows: Array | None  # [H, 4H]
+    bias: Array | None  # [G]
+    threshold: Array  # [3, H] V of i, f, o; LIF [H]
+    clip: Array | None  # [H] gam
+    leak: Array | None = None  # [3, H] streams of LIF gates, [H] LIF; None: 1
     offset: Array | None = None  # [3, H] streams: d*
     input_step: Array | None = None  # [I] first layer, coded input; input_rows are then for one step
 
@@ -39,18 +43,18 @@ class LayerArrays(NamedTuple):
 class Int8Arrays(NamedTuple):
     """The same with int8 weights (runtime/int8.py, csrc/spikeseq.h)."""
 
-    input_rows: NDArray[np.int8]  # [I, 4H]
-    recurrent_rows: NDArray[np.int8]  # [H, 4H]
-    input_scale: Array | None  # [4H] first layer, direct input
-    input_shift: NDArray[np.int8] | None  # [4H] first layer, coded input
-    bias: NDArray[np.int32] | None  # [4H]
+    input_rows: NDArray[np.int8]  # [I, G]
+    recurrent_rows: NDArray[np.int8] | None  # [H, 4H]
+    input_scale: Array | None  # [G] first layer, direct input
+    input_shift: NDArray[np.int8] | None  # [G] first layer, coded input
+    bias: NDArray[np.int32] | None  # [G]
     levels: NDArray[np.int32] | None  # [T, 3, H] grid, of i, f, o
-    clip: NDArray[np.int32]  # [H] gam in units of 2^-16
-    candidate: NDArray[np.uint8]  # [H] bits between the units of A_g and c
-    threshold: NDArray[np.int32] | None = None  # [3, H] streams
+    clip: NDArray[np.int32] | None  # [H] gam in units of 2^-16
+    candidate: NDArray[np.uint8] | None  # [H] bits between the units of A_g and c
+    threshold: NDArray[np.int32] | None = None  # [3, H] streams, [H] LIF
     offset: NDArray[np.int32] | None = None  # [3, H] streams: V / 2 + d*
-    extra: NDArray[np.uint8] | None = None  # [3, H] streams: bits of a neuron below those of the sums
-    leak: NDArray[np.uint16] | None = None  # [3, H] streams of LIF gates, in units of 2^-8
+    extra: NDArray[np.uint8] | None = None  # [3, H] or [H]: bits of a neuron below those of the sums
+    leak: NDArray[np.uint32] | None = None  # [3, H] or [H] in units of 2^-16; None: 1
     input_step: Array | None = None  # [I] first layer, coded input
 
 
@@ -60,7 +64,7 @@ class ReadoutArrays(NamedTuple):
     rows: NDArray[Any]  # [H, O] float32 or int8
     scale: Array | None  # [O] of int8 rows
     bias: Array | None  # [O]
-    pooling: Literal["last", "mean"]
+    pooling: Literal["last", "mean", "sum"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,20 @@ class Settings:
     shift: float
     prefix: str = ""  # of the layers' names in counters()
     weights: Literal["float32", "int8"] = "float32"
-    kind: Literal["grid", "streams"] = "grid"
+    kind: Literal["grid", "streams", "lif"] = "grid"
+    reset: Literal["subtract", "zero"] = "subtract"  # of LIF
     input_code: Literal["direct", "int8", "delta"] = "direct"
+    names: tuple[str, ...] = ()  # LIF: of the product and the neurons of each layer, then of the readout
+
+    @property
+    def gates(self) -> int:
+        """G / H."""
+        return 1 if self.kind == "lif" else 4
+
+
+def hidden_size(settings: Settings, layer: LayerArrays | Int8Arrays) -> int:
+    """H of a layer."""
+    return int(layer.input_rows.shape[-1]) // settings.gates
 
 
 def frozen(array: NDArray[Any] | None) -> NDArray[Any] | None:
@@ -91,38 +107,41 @@ def frozen(array: NDArray[Any] | None) -> NDArray[Any] | None:
 def check_settings(settings: Settings) -> None:
     """Raise ConfigError for a value that cannot work."""
     check_time_steps(settings.time_steps)
-    for name, allowed in (("weights", WEIGHTS), ("kind", KINDS), ("input_code", CODES)):
+    for name, allowed in (("weights", WEIGHTS), ("kind", KINDS), ("input_code", CODES), ("reset", RESETS)):
         value = getattr(settings, name)
         if value not in allowed:
             raise ConfigError(f"{name}={value!r}: {nearest(str(value), allowed)}")
     packet, shift = settings.max_packet, settings.shift
     if isinstance(packet, bool) or not isinstance(packet, int) or not 0 <= packet <= MOST_PACKET:
         raise ConfigError(f"max_packet={packet!r}: pass 0 (no limit) to {MOST_PACKET}")
-    if shift not in (0, 0.5) or not isinstance(settings.prefix, str):
-        raise ConfigError(f"shift={shift!r}, prefix={settings.prefix!r}: pass 0.5 or 0.0, and text")
+    if shift not in (0, 0.5):
+        raise ConfigError(f"shift={shift!r}: pass 0.5 or 0.0")
+    if not all(isinstance(name, str) for name in (settings.prefix, *settings.names)):
+        raise ConfigError(f"prefix={settings.prefix!r}, names={settings.names!r}: pass text")
 
 
 def layer_spec(settings: Settings, number: int, width: int, hidden: int) -> Spec:
     """Type and shape of each array of layer ``number``, I = width, in the order of its fields."""
-    four, three = (4 * hidden,), (3, hidden)
-    coded, streams = settings.input_code != "direct", settings.kind == "streams"
+    coded, grid, lif = settings.input_code != "direct", settings.kind == "grid", settings.kind == "lif"
+    wide, each, units = (settings.gates * hidden,), (hidden,) if lif else (3, hidden), (hidden,)
+    first, streams = number == 0, settings.kind == "streams"
     spec: Mapping[str, tuple[str, tuple[int, ...], bool]]  # the last: whether this layer has it
     if settings.weights == "float32":
         spec = {
-            "input_rows": ("<f4", (width, *four), True), "recurrent_rows": ("<f4", (hidden, *four), True),
-            "bias": ("<f4", four, True), "threshold": ("<f4", three, True), "clip": ("<f4", (hidden,), True),
-            "leak": ("<f4", three, streams), "offset": ("<f4", three, streams),
+            "input_rows": ("<f4", (width, *wide), True), "recurrent_rows": ("<f4", (hidden, *wide), not lif),
+            "bias": ("<f4", wide, True), "threshold": ("<f4", each, True), "clip": ("<f4", units, not lif),
+            "leak": ("<f4", each, not grid), "offset": ("<f4", each, streams),
         }  # fmt: skip
     else:
         spec = {
-            "input_rows": ("|i1", (width, *four), True), "recurrent_rows": ("|i1", (hidden, *four), True),
-            "input_scale": ("<f4", four, number == 0 and not coded), "input_shift": ("|i1", four, number == 0 and coded),
-            "bias": ("<i4", four, True), "levels": ("<i4", (settings.time_steps, *three), not streams),
-            "clip": ("<i4", (hidden,), True), "candidate": ("|u1", (hidden,), True), "threshold": ("<i4", three, streams),
-            "offset": ("<i4", three, streams), "extra": ("|u1", three, streams), "leak": ("<u2", three, streams),
+            "input_rows": ("|i1", (width, *wide), True), "recurrent_rows": ("|i1", (hidden, *wide), not lif),
+            "input_scale": ("<f4", wide, first and not coded), "input_shift": ("|i1", wide, first and coded),
+            "bias": ("<i4", wide, True), "levels": ("<i4", (settings.time_steps, *each), grid),
+            "clip": ("<i4", units, not lif), "candidate": ("|u1", units, not lif), "threshold": ("<i4", each, not grid),
+            "offset": ("<i4", each, streams), "extra": ("|u1", each, not grid), "leak": ("<u4", each, not grid),
         }  # fmt: skip
     found = {name: (kind, shape) for name, (kind, shape, there) in spec.items() if there}
-    return {**found, "input_step": ("<f4", (width,))} if number == 0 and coded else found
+    return {**found, "input_step": ("<f4", (width,))} if first and coded else found
 
 
 def readout_spec(settings: Settings, hidden: int, outputs: int) -> Spec:
@@ -138,7 +157,7 @@ def check_shapes(settings: Settings, layers: Sequence[LayerArrays | Int8Arrays],
         raise ConfigError("layers is empty: pass at least one")
     width = len(layers[0].input_rows)
     for number, layer in enumerate(layers):
-        hidden = layer.clip.shape[-1]
+        hidden = hidden_size(settings, layer)
         _check(f"layer {number}", layer, layer_spec(settings, number, width, hidden))
         width = hidden
     if readout:

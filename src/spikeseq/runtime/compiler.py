@@ -47,7 +47,7 @@ def compile(model: nn.Module, weights: Literal["float32", "int8"] = "float32") -
         raise ConfigError(f"{name} has bidirectional=True: a backward direction cannot run element by element")
     settings = Settings(
         kind.time_steps, min(kind.max_packet or 0, MOST_PACKET), kind.shift, prefix, weights,
-        "streams" if isinstance(kind, StreamKind) else "grid", kind.encoding.code,
+        kind="streams" if isinstance(kind, StreamKind) else "grid", input_code=kind.encoding.code,
     )  # fmt: skip
     check_settings(settings)
     layers = [_layer(kind, layer.part(f"l{number}"), name) for number in range(layer.num_layers)]

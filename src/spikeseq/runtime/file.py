@@ -28,6 +28,7 @@ from spikeseq.runtime.arrays import (
     Settings,
     Spec,
     check_settings,
+    hidden_size,
     layer_spec,
     readout_spec,
 )
@@ -40,7 +41,7 @@ def encode(settings: Settings, layers: Sequence[LayerArrays | Int8Arrays], reado
     """Return the file's content."""
     header = {
         "settings": asdict(settings),
-        "layers": [[len(a.input_rows), len(a.recurrent_rows), _optional(a)] for a in layers],
+        "layers": [[len(a.input_rows), hidden_size(settings, a), _optional(a)] for a in layers],
         "readout": readout and [readout.rows.shape[1], _optional(readout), readout.pooling],
     }
     text = json.dumps(header).encode()
@@ -94,7 +95,7 @@ def _build(header: Any, data: bytes) -> tuple[Settings, list[LayerArrays | Int8A
             place += size
         return found
 
-    settings = Settings(**header["settings"])
+    settings = Settings(**{**header["settings"], "names": tuple(header["settings"]["names"])})
     check_settings(settings)
     made: Any = Int8Arrays if settings.weights == "int8" else LayerArrays
     layers: list[LayerArrays | Int8Arrays] = []
@@ -104,7 +105,7 @@ def _build(header: Any, data: bytes) -> tuple[Settings, list[LayerArrays | Int8A
     readout = None
     if header["readout"]:
         outputs, optional, pooling = header["readout"]
-        found = take(readout_spec(settings, len(layers[-1].clip), outputs), optional)
+        found = take(readout_spec(settings, hidden_size(settings, layers[-1]), outputs), optional)
         readout = ReadoutArrays(**{**dict.fromkeys(ReadoutArrays._fields), **found, "pooling": pooling})
     if place != len(data):
         raise ValueError("sizes and content differ")

@@ -1,83 +1,85 @@
-r"""Float32 arrays -> int8 weights with a power-of-two scale for each channel, and the integer constants of the cell.
+r"""Float32 arrays -> int8 weights with a power-of-two scale for each channel; the rest of a layer: int8_constants.py.
 
-Channel j of 4H: ``w -> round(w 2^s_j)`` with the largest s_j that keeps every weight within 127, membranes in units of
-``2^-s_j``. s_j goes down further where a sum of all weights could overflow 32 bits (check_int8.c). A grid's gates compare::
-
-    A_k T / t >= ceil(V_k (k - shift - T / 2) 2^s_j),  k = 1 .. T          equal to K_k >= k (docs/equations.md)
-
-Gates of streams are neurons in units of ``2^-(s_j + e_j)``, with e_j up to 12 extra bits for what a leak divides; a leak is
-rounded to q / 2^8 and taken as shifted additions.
+Channel j of G: ``w -> round(w 2^s_j)`` with the largest s_j that keeps every weight of a row that spikes add within 127,
+membranes in units of ``2^-s_j``. s_j goes down further where a sum of all weights could overflow 32 bits (check_int8.c).
+Rows that the first layer multiplies have a scale of their own, ``2^r_j``.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from spikeseq.errors import ConfigError
-from spikeseq.runtime.arrays import Array, Int8Arrays, LayerArrays, ReadoutArrays, Settings
+from spikeseq.runtime.arrays import Array, Int8Arrays, LayerArrays, ReadoutArrays, Settings, hidden_size
+from spikeseq.runtime.int8_constants import FRACTION, constants, neurons_overflow
 
-FRACTION, HIGHEST, LOWEST = 16, 12, -8  # bits of c behind the point; s_j
-MOST_EXTRA, LEAK_BITS = 12, 8  # e_j; of a leak
-LARGEST_SUM, LARGEST_NEURON, LARGEST_DRIVE, LARGEST_CODED = 1 << 26, 1 << 28, 1 << 24, 1 << 30
-LARGEST_LEVEL, LARGEST_CLIP = 1 << 30, 512.0
+HIGHEST, LOWEST, MOST_OWN = 12, -8, 60  # s_j; r_j
+LARGEST_SUM, LARGEST_CODED, LARGEST_CLIP = 1 << 26, 1 << 30, 512.0
+LARGEST_DRIVE = {"grid": 1 << 24, "streams": 1 << 24, "lif": 1 << 20}  # of T of them
+THRESHOLD = 1 << 12  # units of V of a LIF network's first layer, to which no spike adds a row
 DOWN, UP = -30, 24  # s_j - r_j of a coded input
-
-
-class _Neurons(NamedTuple):
-    """Gate neurons of streams, real numbers [3, H] in their own units."""
-
-    threshold: np.ndarray
-    offset: np.ndarray  # V / 2 + d*
-    reach: np.ndarray  # what a membrane cannot exceed
 
 
 def int8_layer(layer: LayerArrays, number: int, settings: Settings) -> Int8Arrays:
     """Return layer ``number`` with int8 weights. Raises ConfigError for a range that integers cannot hold."""
-    hidden = layer.clip.shape[0]
-    spiking = layer.recurrent_rows if number == 0 else np.concatenate([layer.recurrent_rows, layer.input_rows])
     coded = number == 0 and settings.input_code != "direct"
-    s = np.minimum(_shift(spiking), HIGHEST)
-    own = _input_shift(layer.input_rows) if number == 0 else s
-    s = np.minimum(s, own + UP) if coded else s
-    while (over := _overflows(layer, spiking, s, number, settings)).any():
-        s = s - over
-        if s.min() < LOWEST:
-            break
-    if s.min() < LOWEST or layer.clip.max() > LARGEST_CLIP:
+    own = _input_scale(layer.input_rows)
+    s = _scale(layer, number, settings, own + UP if coded else np.inf)
+    if s.min() < LOWEST or (layer.clip is not None and layer.clip.max() > LARGEST_CLIP):
         raise ConfigError(f'layer {number}: weights or ranges are too large for weights="int8"; pass "float32"')
-    if coded:
-        own = np.minimum(own, s - DOWN)
-    elif number:
-        own = s
+    own = s if number else np.minimum(own, s - DOWN) if coded else own
     made = Int8Arrays(
-        _rounded(layer.input_rows, own), _rounded(layer.recurrent_rows, s),
-        (2.0 ** (s - own)).astype(np.float32) if number == 0 and not coded else None,
-        (s - own).astype(np.int8) if coded else None,
-        None if layer.bias is None else np.round(layer.bias * 2.0**s).astype(np.int32),
-        _levels(layer, s, settings) if settings.kind == "grid" else None,
-        np.maximum(np.round(layer.clip * 2.0**FRACTION), 1).astype(np.int32),
-        (FRACTION - s.reshape(4, hidden)[2]).astype(np.uint8), input_step=layer.input_step,
+        input_rows=_rounded(layer.input_rows, own),
+        recurrent_rows=None if layer.recurrent_rows is None else _rounded(layer.recurrent_rows, s),
+        input_scale=(2.0 ** (s - own)).astype(np.float32) if number == 0 and not coded else None,
+        input_shift=(s - own).astype(np.int8) if coded else None,
+        bias=None if layer.bias is None else np.round(layer.bias * 2.0**s).astype(np.int32),
+        levels=None, clip=None, candidate=None, input_step=layer.input_step,
     )  # fmt: skip
-    return made if settings.kind == "grid" else _with_neurons(made, layer, s, number, settings)
+    if layer.clip is not None:
+        clip = np.maximum(np.round(layer.clip * 2.0**FRACTION), 1).astype(np.int32)
+        candidate = (FRACTION - s.reshape(4, hidden_size(settings, layer))[2]).astype(np.uint8)
+        made = made._replace(clip=clip, candidate=candidate)
+    return made._replace(**constants(layer, s, _current(layer, s, number, settings), settings))
 
 
 def int8_readout(readout: ReadoutArrays) -> ReadoutArrays:
     """Return the readout with int8 weights."""
-    s = np.minimum(_shift(readout.rows), 60)
+    s = np.minimum(_largest(readout.rows), MOST_OWN)
     return ReadoutArrays(_rounded(readout.rows, s), (2.0**-s).astype(np.float32), readout.bias, readout.pooling)
 
 
-def _shift(rows: Array) -> np.ndarray:
+def _scale(layer: LayerArrays, number: int, settings: Settings, most: np.ndarray | float) -> np.ndarray:
+    """s_j [G], at most ``most``; below LOWEST where no scale does."""
+    if settings.kind == "lif" and number == 0:
+        s = np.floor(np.log2(THRESHOLD / layer.threshold.astype(np.float64)))
+    else:
+        s = np.minimum(_largest(_added(layer, number)), HIGHEST)
+    s = np.minimum(s, most)
+    while s.min() >= LOWEST:
+        current = _current(layer, s, number, settings)
+        over = (current * settings.time_steps > LARGEST_SUM) | neurons_overflow(layer, s, current, settings)
+        if not over.any():
+            break
+        s = s - over
+    return s
+
+
+def _added(layer: LayerArrays, number: int) -> Array:
+    """Rows [.., G] that spikes add."""
+    rows = [] if layer.recurrent_rows is None else [layer.recurrent_rows]
+    return np.concatenate(rows + ([layer.input_rows] if number else []) or [layer.input_rows[:0]])
+
+
+def _largest(rows: Array) -> np.ndarray:
     """Largest s with ``|w| 2^s <= 127`` for each column."""
-    largest = np.maximum(np.abs(rows).max(0).astype(np.float64), 2.0**-80)
-    return np.floor(np.log2(127 / largest))
+    most = np.maximum(np.abs(rows).max(0, initial=0).astype(np.float64), 2.0**-80)
+    return np.floor(np.log2(127 / most))
 
 
-def _input_shift(rows: Array) -> np.ndarray:
+def _input_scale(rows: Array) -> np.ndarray:
     """The same for the first layer, whose sums of products with up to 127 must fit, too."""
-    s = np.minimum(_shift(rows), 60)
+    s = np.minimum(_largest(rows), MOST_OWN)
     while (over := 127 * np.abs(np.round(rows * 2.0**s)).sum(0) > LARGEST_CODED).any():
         s = s - over
     return s
@@ -87,63 +89,11 @@ def _rounded(rows: Array, s: np.ndarray) -> np.ndarray:
     return np.clip(np.round(rows * 2.0**s), -127, 127).astype(np.int8)
 
 
-def _gates(values: np.ndarray) -> np.ndarray:
-    """Channels [4H] -> those of i, f, o, [3, H]."""
-    return values.reshape(4, -1)[[0, 1, 3]]
-
-
-def _levels(layer: LayerArrays, s: np.ndarray, settings: Settings) -> np.ndarray:
-    """Constants [T, 3, H] that a grid's gates are compared with."""
-    steps = settings.time_steps
-    k = np.arange(1, steps + 1)[:, None, None] - settings.shift - steps / 2
-    levels = np.ceil(layer.threshold.astype(np.float64) * k * 2.0 ** _gates(s))
-    return np.clip(levels, -LARGEST_LEVEL - 1, LARGEST_LEVEL + 1).astype(np.int32)
-
-
-def _current(spiking: Array, bias: Array | None, s: np.ndarray, number: int, settings: Settings) -> np.ndarray:
-    """What a channel [4H] adds in a time step at most, in its units."""
+def _current(layer: LayerArrays, s: np.ndarray, number: int, settings: Settings) -> np.ndarray:
+    """What a channel [G] adds in a time step at most, in its units."""
     steps = settings.time_steps
     packet = 2 * steps - 1 if settings.kind == "grid" else 1
-    sums = np.abs(np.round(spiking * 2.0**s)).sum(0) * packet
-    constant = 0 if bias is None else np.abs(np.round(bias * 2.0**s))
-    most: np.ndarray = sums + constant + (LARGEST_DRIVE / steps if number == 0 else 0)
+    sums = np.abs(np.round(_added(layer, number) * 2.0**s)).sum(0) * packet
+    constant = 0 if layer.bias is None else np.abs(np.round(layer.bias * 2.0**s))
+    most: np.ndarray = sums + constant + (LARGEST_DRIVE[settings.kind] / steps if number == 0 else 0)
     return most
-
-
-def _neurons(layer: LayerArrays, current: np.ndarray, bits: np.ndarray, extra: np.ndarray, steps: int) -> _Neurons:
-    """Neurons in units of 2^-bits, ``extra`` of them below those of the current."""
-    assert layer.offset is not None
-    threshold = np.maximum(np.round(layer.threshold * 2.0**bits), 1)
-    offset = np.round((layer.threshold / 2.0 + layer.offset.astype(np.float64)) * 2.0**bits)
-    return _Neurons(threshold, offset, steps * (_gates(current) * 2.0**extra + np.abs(offset)))
-
-
-def _too_far(neurons: _Neurons) -> np.ndarray:
-    return np.maximum(neurons.reach, neurons.threshold) > LARGEST_NEURON
-
-
-def _overflows(layer: LayerArrays, spiking: Array, s: np.ndarray, number: int, settings: Settings) -> np.ndarray:
-    """Channels [4H] whose sums could overflow."""
-    current = _current(spiking, layer.bias, s, number, settings)
-    over: np.ndarray = current * settings.time_steps > LARGEST_SUM
-    if settings.kind == "streams":
-        zero = np.zeros_like(layer.threshold, dtype=np.float64)
-        gates = over.reshape(4, -1)
-        gates[[0, 1, 3]] |= _too_far(_neurons(layer, current, _gates(s), zero, settings.time_steps))
-    return over
-
-
-def _with_neurons(made: Int8Arrays, layer: LayerArrays, s: np.ndarray, number: int, settings: Settings) -> Int8Arrays:
-    """Add the constants of the gate neurons, with as many extra bits as fit."""
-    spiking = layer.recurrent_rows if number == 0 else np.concatenate([layer.recurrent_rows, layer.input_rows])
-    current, gates = _current(spiking, layer.bias, s, number, settings), _gates(s)
-    extra = np.full(gates.shape, MOST_EXTRA)
-    neurons = _neurons(layer, current, gates + extra, extra, settings.time_steps)
-    while (over := _too_far(neurons)).any():
-        extra = extra - over
-        neurons = _neurons(layer, current, gates + extra, extra, settings.time_steps)
-    leak = None if layer.leak is None else np.round(layer.leak * 2.0**LEAK_BITS).astype(np.uint16)
-    return made._replace(
-        threshold=neurons.threshold.astype(np.int32), offset=neurons.offset.astype(np.int32),
-        extra=extra.astype(np.uint8), leak=leak,
-    )  # fmt: skip

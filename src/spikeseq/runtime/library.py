@@ -51,7 +51,7 @@ class LayerInt8C(Structure):
         ("input_size", c_uint32), ("hidden_size", c_uint32), ("input_rows", Byte), ("recurrent_rows", Byte),
         ("input_scale", FloatPointer), ("input_shift", Byte), ("bias", Word), ("levels", Word), ("clip", Word),
         ("candidate", POINTER(c_uint8)), ("threshold", Word), ("offset", Word), ("extra", POINTER(c_uint8)),
-        ("leak", POINTER(c_uint16)), ("input_step", FloatPointer),
+        ("leak", POINTER(c_uint32)), ("input_step", FloatPointer),
     ]  # fmt: skip
 
 
@@ -60,7 +60,8 @@ class ModelC(Structure):
 
     _fields_: ClassVar[Any] = [
         ("kind", c_uint32), ("input_code", c_uint32), ("time_steps", c_uint32), ("max_packet", c_uint32),
-        ("shift", c_float), ("num_layers", c_uint32), ("layers", POINTER(LayerC)), ("pooling", c_uint32),
+        ("shift", c_float), ("num_layers", c_uint32), ("layers", POINTER(LayerC)), ("reset", c_uint32),
+        ("pooling", c_uint32),
         ("outputs", c_uint32), ("readout_rows", FloatPointer), ("readout_bias", FloatPointer),
         ("layers_int8", POINTER(LayerInt8C)), ("readout_int8", Byte), ("readout_scale", FloatPointer),
     ]  # fmt: skip

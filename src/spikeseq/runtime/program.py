@@ -16,6 +16,7 @@ from spikeseq.runtime.arrays import (
     CODES,
     KINDS,
     POOLING,
+    RESETS,
     Int8Arrays,
     LayerArrays,
     ReadoutArrays,
@@ -23,6 +24,7 @@ from spikeseq.runtime.arrays import (
     check_settings,
     check_shapes,
     frozen,
+    hidden_size,
 )
 from spikeseq.runtime.file import decode, encode
 from spikeseq.runtime.stream import Stream
@@ -59,12 +61,16 @@ class Program:
     def _model(self) -> lib.ModelC:
         """The descriptor; its pointers lead into the arrays that this program keeps."""
         eight, own, readout = self.settings.weights == "int8", self.settings, self.readout
-        made = [_layer(arrays, lib.LayerInt8C if eight else lib.LayerC) for arrays in self.layers]
+        made = [
+            _layer(arrays, hidden, lib.LayerInt8C if eight else lib.LayerC)
+            for arrays, hidden in zip(self.layers, self.hidden_sizes, strict=True)
+        ]
         self._made = (type(made[0]) * len(made))(*made)
         rows = readout.rows if readout else None
         return lib.ModelC(
-            KINDS.index(own.kind), CODES.index(own.input_code), own.time_steps, own.max_packet, own.shift, len(made), None if eight else self._made,
-            POOLING.index(readout.pooling) if readout else 0, self.output_size if readout else 0,
+            KINDS.index(own.kind), CODES.index(own.input_code), own.time_steps, own.max_packet, own.shift,
+            len(made), None if eight else self._made,
+            RESETS.index(own.reset), POOLING.index(readout.pooling) if readout else 0, self.output_size if readout else 0,
             None if eight else _pointer(rows), _pointer(readout.bias if readout else None),
             self._made if eight else None, _pointer(rows, lib.Byte) if eight else None,
             _pointer(readout.scale if readout else None),
@@ -76,13 +82,20 @@ class Program:
         return int(self.layers[0].input_rows.shape[0])
 
     @property
+    def hidden_sizes(self) -> list[int]:
+        """H of each layer."""
+        return [hidden_size(self.settings, layer) for layer in self.layers]
+
+    @property
     def output_size(self) -> int:
         """O of the readout, or H of the last layer."""
-        return int(self.readout.rows.shape[1] if self.readout else self.layers[-1].recurrent_rows.shape[0])
+        return int(self.readout.rows.shape[1]) if self.readout else self.hidden_sizes[-1]
 
     @property
     def names(self) -> list[str]:
         """Names of the layers as ``spikeseq.energy.count`` gives them."""
+        if self.settings.names:
+            return list(self.settings.names)
         own = [f"{self.settings.prefix}l{number}" for number in range(len(self.layers))]
         return [*own, "readout"] if self.readout else own
 
@@ -114,7 +127,7 @@ class Program:
             raise CheckpointError(f"program {str(path)!r}: {error}") from error
 
 
-def _layer(arrays: LayerArrays | Int8Arrays, kind: Any) -> Any:
+def _layer(arrays: LayerArrays | Int8Arrays, hidden: int, kind: Any) -> Any:
     types = [field[1] for field in kind._fields_[2:]]
     pointers = [_pointer(a, t) for a, t in zip(arrays, types, strict=True)]
-    return kind(len(arrays.input_rows), len(arrays.recurrent_rows), *pointers)
+    return kind(len(arrays.input_rows), hidden, *pointers)

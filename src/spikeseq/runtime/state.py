@@ -13,7 +13,7 @@ from spikeseq.errors import DataError, ShapeError
 if TYPE_CHECKING:
     from spikeseq.runtime.program import Program
 
-LARGEST_C = 1 << 26  # of an int8 program: SPIKESEQ_LARGEST_C
+LARGEST_C, LARGEST_NEURON = 1 << 26, 1 << 28  # of an int8 program: csrc/internal.h
 MOST = 127  # of a coded input
 
 
@@ -32,8 +32,9 @@ def check_state(
     limit = 2 * program.settings.time_steps - 1 if program.settings.kind == "grid" else 1
     if not np.isfinite(new["c"]).all() or not np.isfinite(new["sum"]).all() or _beyond(new["h"], limit):
         raise DataError(f"state holds a value that is not finite, or more than {limit} spikes at once")
-    if new["c"].dtype == np.int32 and _beyond(new["c"], LARGEST_C):
-        raise DataError(f"state['c'] holds a value beyond {LARGEST_C}")
+    largest = LARGEST_NEURON if program.settings.kind == "lif" else LARGEST_C
+    if new["c"].dtype == np.int32 and _beyond(new["c"], largest):
+        raise DataError(f"state['c'] holds a value beyond {largest}")
     if "k" in new and (_beyond(new["k"], MOST) or not _fits(program, new["k"], new["held"])):
         raise DataError("state['held'] is not the product of W and state['k']")
     return new

@@ -82,7 +82,8 @@ class Stream:
     def state(self) -> dict[str, NDArray[Any]]:
         """State as plain arrays, for ``np.savez``.
 
-        c [B, layers, T, H] float32, of an int8 program int32 in units of 2^-16;  h [B, layers, T, H] int8 spikes;
+        c [B, layers, T, H] float32, of an int8 program int32 in units of 2^-16;  h [B, layers, T, H] int8 spikes; of a LIF
+        network c [B, sum of H] membranes and h [B, T sum of H], layer after layer;
         sum [B, O] float64;  elements [B] uint64; of a delta-coded input k [B, I] int8 and held [B, 4H], W x so far
         """
         found = {name: np.stack([view[name] for view in self._views]) for name in self._views[0]}
@@ -101,10 +102,14 @@ class Stream:
         if any(row.analog for row in self._rows):  # what one sequence multiplies, the layer multiplies
             for row in self._rows:
                 self._library.spikeseq_multiply(ctypes.addressof(row))
-        return {
-            name: {field: sum(getattr(row.counters[number], field) for row in self._rows) for field in lib.OPERATIONS}
-            for number, name in enumerate(self.program.names)
-        }
+        counted = [
+            {field: sum(getattr(row.counters[number], field) for row in self._rows) for field in lib.OPERATIONS}
+            for number in range(len(self.program.layers) + bool(self.program.readout))
+        ]
+        if self.program.settings.kind == "lif":
+            layers = len(self.program.layers)
+            counted = [part for one in counted[:layers] for part in _apart(one)] + counted[layers:]
+        return dict(zip(self.program.names, counted, strict=True))
 
     def _values(self, x: ArrayLike, dims: tuple[int, int]) -> NDArray[np.float32]:
         if isinstance(x, np.ndarray) and x.dtype == np.float32:
@@ -139,13 +144,25 @@ class Stream:
                 )
 
 
+def _apart(layer: Mapping[str, int]) -> list[dict[str, int]]:
+    """Operations of a LIF layer -> those of its product and of its neurons."""
+    product = {"elements", "int8_macs", "acs"}
+    of_product = {name: value if name in product else 0 for name, value in layer.items()}
+    of_neurons = {name: 0 if name in product else value for name, value in layer.items()}
+    of_product["macs"], of_neurons["macs"] = layer["macs"] - layer["elementwise"], layer["elementwise"]
+    return [of_product, {**of_neurons, "elements": layer["elements"]}]
+
+
 def _views(program: Program, row: Any) -> dict[str, NDArray[Any]]:
     """The state of one sequence where it lies."""
-    hidden, eight = program.layers[0].recurrent_rows.shape[0], program.settings.weights == "int8"
-    shape = (len(program.layers), program.settings.time_steps, hidden)
-    as_array = np.ctypeslib.as_array
-    found = {"c": as_array(row.c_int8 if eight else row.c, shape), "h": as_array(row.h, shape)}
-    if program.settings.input_code == "delta":
+    own, units, as_array = program.settings, program.hidden_sizes, np.ctypeslib.as_array
+    eight = own.weights == "int8"
+    spikes: tuple[int, ...] = (len(units), own.time_steps, units[0])
+    cells = spikes
+    if own.kind == "lif":
+        cells, spikes = (sum(units),), (own.time_steps * sum(units),)
+    found = {"c": as_array(row.c_int8 if eight else row.c, cells), "h": as_array(row.h, spikes)}
+    if own.input_code == "delta":
         found["k"] = as_array(row.k, (program.input_size,))
-        found["held"] = as_array(row.held_int8 if eight else row.held, (4 * hidden,))
+        found["held"] = as_array(row.held_int8 if eight else row.held, (own.gates * units[0],))
     return {**found, "sum": as_array(row.sum, (program.output_size,)) if program.readout else np.empty(0)}
