@@ -15,28 +15,42 @@ SANITIZERS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recove
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
 
-def built(target, *options):
-    sources = [str(path) for path in sorted(CSRC.glob("*.c"))]
-    command = ["cc", *STRICT, *options, *sources, str(HERE / "main.c"), "-o", str(target), "-lm"]
-    return subprocess.run(command, capture_output=True, text=True)
+def compiled(*arguments, **options):
+    return subprocess.run(["cc", *arguments], capture_output=True, text=True, **options)
+
+
+def output(program):
+    """What it prints, and what went wrong."""
+    ran = subprocess.run([program], capture_output=True, text=True)
+    return ran.returncode, ran.stdout, ran.stderr
 
 
 def test_strict_c11(tmp_path):
-    made = built(tmp_path / "main", "-Wshadow", "-Wstrict-prototypes")
+    sources = [str(path) for path in sorted(CSRC.glob("*.c"))]
+    made = compiled(
+        *STRICT, "-Wshadow", "-Wstrict-prototypes", *sources, str(HERE / "main.c"), "-o", tmp_path / "main", "-lm"
+    )
     assert made.returncode == 0, made.stderr
-    assert subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout == "ok\n"
+    assert output(tmp_path / "main") == (0, "ok\n", "")
 
 
-def test_sanitizers(tmp_path):
-    empty = tmp_path / "empty.c"
-    empty.write_text("int main(void) { return 0; }\n")
-    command = ["cc", *SANITIZERS, str(empty), "-o", str(tmp_path / "empty")]
-    if subprocess.run(command, capture_output=True).returncode:
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory):
+    """The library, compiled with sanitizers."""
+    folder = tmp_path_factory.mktemp("sanitized")
+    (folder / "empty.c").write_text("int main(void) { return 0; }\n")
+    if compiled(*SANITIZERS, "empty.c", "-o", "empty", cwd=folder).returncode:
         pytest.skip("the compiler has no sanitizers")
-    made = built(tmp_path / "main", *SANITIZERS)
+    made = compiled(*STRICT, *SANITIZERS, "-c", *CSRC.glob("*.c"), cwd=folder)
     assert made.returncode == 0, made.stderr
-    ran = subprocess.run([tmp_path / "main"], capture_output=True, text=True)
-    assert (ran.returncode, ran.stdout) == (0, "ok\n"), ran.stderr
+    return list(folder.glob("*.o"))
+
+
+@pytest.mark.parametrize("name", ["main", "fuzz"])
+def test_sanitizers(objects, name, tmp_path):
+    made = compiled(*STRICT, *SANITIZERS, HERE / f"{name}.c", *objects, "-o", tmp_path / name, "-lm")
+    assert made.returncode == 0, made.stderr
+    assert output(tmp_path / name) == (0, "ok\n", "")
 
 
 def test_nothing_is_allocated():

@@ -152,6 +152,12 @@ def test_a_value_that_is_no_number_moves_nothing(program, value):
     assert stream.state()["elements"] == 2
 
 
+@pytest.mark.parametrize("x", [[0.5, None], ["a", "b"], [[1.0], [1.0, 2.0]], [1j, 0], object(), {}])
+def test_what_is_no_number(program, x):
+    with pytest.raises((DataError, ShapeError)):
+        program.stream().step(x)
+
+
 @pytest.mark.parametrize("scale", [1e-45, 1e-38, 1e20, 1e29])
 def test_extreme_numbers_give_numbers(scale):
     torch.manual_seed(0)

@@ -115,8 +115,13 @@ class Stream:
         if isinstance(x, np.ndarray) and x.dtype == np.float32:
             values = x if x.flags.c_contiguous else x.copy()
         else:
-            with np.errstate(over="ignore"):  # becomes infinite and is refused
-                values = np.array(x, dtype=np.float32, order="C")
+            if np.iscomplexobj(x):
+                raise DataError("x is complex: pass real numbers")
+            try:
+                with np.errstate(over="ignore"):  # becomes infinite and is refused
+                    values = np.array(x, dtype=np.float32, order="C")
+            except (TypeError, ValueError, OverflowError) as error:
+                raise DataError(f"x holds something else than numbers ({error}), or rows of different lengths") from error
         batched = (self.batch_size, self.program.input_size)
         one = values.ndim == dims[0] and self.batch_size == 1 and values.shape[-1] == batched[1]
         if not one and not (values.ndim == dims[1] and values.shape[-2:] == batched):
