@@ -115,13 +115,14 @@ class Stream:
         if isinstance(x, np.ndarray) and x.dtype == np.float32:
             values = x if x.flags.c_contiguous else x.copy()
         else:
-            if np.iscomplexobj(x):
-                raise DataError("x is complex: pass real numbers")
             try:
+                raw = np.asarray(x)
                 with np.errstate(over="ignore"):  # becomes infinite and is refused
-                    values = np.array(x, dtype=np.float32, order="C")
-            except (TypeError, ValueError, OverflowError) as error:
+                    values = raw.real.astype(np.float32, order="C")
+            except (TypeError, ValueError, OverflowError, AttributeError) as error:
                 raise DataError(f"x holds something else than numbers ({error}), or rows of different lengths") from error
+            if np.iscomplexobj(raw):
+                raise DataError("x is complex: pass real numbers")
         batched = (self.batch_size, self.program.input_size)
         one = values.ndim == dims[0] and self.batch_size == 1 and values.shape[-1] == batched[1]
         if not one and not (values.ndim == dims[1] and values.shape[-2:] == batched):
