@@ -74,6 +74,34 @@ uint64_t spikeseq_streams_node(const spikeseq_layer *layer, float shift, const f
 /* LIF neurons (n, t): current [H] -> v [H], h [H]. Returns the spikes sent. */
 uint64_t spikeseq_lif_node(const spikeseq_layer *layer, uint32_t reset, const float *current, float *v, int8_t *h);
 
+/* spikes that come into a layer: its own of the element before, or those of the layer below */
+typedef struct {
+    const void *rows;     /* [inputs][G] of weights */
+    const int8_t *k;      /* [T][inputs] */
+    int8_t *rest;         /* [2][inputs] */
+    size_t inputs;
+    const int8_t *now[2]; /* [inputs] to be added at t and t + 1 beside stream->shared */
+    uint64_t common;      /* how many spikes went into stream->shared */
+} spikeseq_source;
+
+/* what the nodes of one element of a layer share; one of the two layers is NULL */
+typedef struct {
+    spikeseq_stream *stream;
+    const spikeseq_layer *layer;
+    const spikeseq_layer_int8 *layer8;
+    const void *drive; /* [G] constant part of the current, or NULL */
+    size_t hidden, width, num_sources;
+    spikeseq_source sources[2];
+} spikeseq_element;
+
+/* Currents of time step t, to be called for t = 1 .. T in turn: the membrane of a grid grows, else it is set. Returns the
+ * spikes that came in. */
+uint64_t spikeseq_current(spikeseq_element *e, uint32_t t);
+
+/* one, two [inputs] = common + first, common + second; common: what both send with the same sign. Returns sum |common|. */
+uint64_t spikeseq_split(const int8_t *restrict one, const int8_t *restrict two, size_t inputs, int8_t *restrict common,
+                        int8_t *restrict first, int8_t *restrict second);
+
 /* all T nodes of one element of layer `number`; below is NULL for the first, whose drive is in the stream */
 void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8_t *below);
 

@@ -147,6 +147,8 @@ typedef struct {
     int32_t *membrane_int8, *drive_int8, *sums; /* int8: [G], [G], [O] */
     int32_t *neurons_int8;       /* int8: [3][H] grid: E, T y, t T y; [4][H] streams */
     uint16_t *scratch;           /* int8: sums of 16 bits */
+    void *shared;                /* [G] T > 1: sums that two time steps have in common, float or int32 */
+    int8_t *rest;                /* [4][max(H)] T > 1: their other spikes */
 } spikeseq_stream;
 
 SPIKESEQ_API uint32_t spikeseq_abi(void);

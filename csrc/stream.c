@@ -27,6 +27,7 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
     const size_t real = model->layers != NULL, whole = !real, outputs = model->outputs, inputs = spikeseq_inputs(model, 0);
     const size_t states = spikeseq_layer_offset(model, model->num_layers), cells = spikeseq_cell_offset(model, model->num_layers);
     const size_t first = spikeseq_width(model, 0), gates = model->kind == SPIKESEQ_LIF ? 1 : 4;
+    const size_t several = model->time_steps > 1;
     const size_t direct = model->input_code == SPIKESEQ_DIRECT, delta = model->input_code == SPIKESEQ_DELTA;
     size_t widest = 0;
     for (uint32_t l = 0; l < model->num_layers; l++)
@@ -52,6 +53,8 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
     stream->list = part(&buffer, 2 * larger(widest, direct * inputs), sizeof *stream->list);
     stream->scratch = part(&buffer, whole * (columns < SPIKESEQ_TILE ? columns : SPIKESEQ_TILE), sizeof *stream->scratch);
     stream->h = part(&buffer, states, sizeof *stream->h);
+    stream->shared = part(&buffer, several * gates * widest, sizeof(int32_t));
+    stream->rest = part(&buffer, several * 4 * widest, sizeof *stream->rest);
     stream->packets = part(&buffer, larger(widest, inputs), sizeof *stream->packets);
     return buffer.bytes;
 }

@@ -82,7 +82,7 @@ class StreamC(Structure):
         ("held", POINTER(c_double)), ("held_int8", Word), ("x", FloatPointer), ("membrane", FloatPointer),
         ("drive", FloatPointer), ("neurons", FloatPointer), ("total", FloatPointer), ("packets", Byte),
         ("list", POINTER(c_uint32)), ("membrane_int8", Word), ("drive_int8", Word), ("sums", Word), ("neurons_int8", Word),
-        ("scratch", POINTER(c_uint16)),
+        ("scratch", POINTER(c_uint16)), ("shared", c_void_p), ("rest", Byte),
     ]  # fmt: skip
 
 
