@@ -61,13 +61,15 @@ static void count_streams(spikeseq_counters *did, const spikeseq_element *e)
     did->elementwise += leaky ? 3 * e->hidden : 0;
 }
 
+/* the same of LIF neurons (spikeseq/energy/spiking.py) */
 static void count_lif(spikeseq_counters *did, const spikeseq_element *e)
 {
-    const int leaky = e->layer ? e->layer->leak != NULL : e->layer8->leak != NULL;
+    const uint32_t products = e->layer ? e->layer->leak_products : e->layer8->leak_products;
     did->comparisons += e->hidden;
-    did->neuron_updates += 2 * e->hidden;
-    did->macs += leaky ? e->hidden : 0;
-    did->elementwise += leaky ? e->hidden : 0;
+    did->neuron_updates += e->layer ? e->layer->leak_additions : e->layer8->leak_additions;
+    did->neuron_updates += e->stream->model->reset == SPIKESEQ_SUBTRACT ? e->hidden : 0;
+    did->macs += products;
+    did->elementwise += products;
 }
 
 static spikeseq_element element_of(spikeseq_stream *stream, uint32_t number, const int8_t *below)

@@ -69,6 +69,7 @@ typedef enum { SPIKESEQ_DIRECT = 0, SPIKESEQ_INT8 = 1, SPIKESEQ_DELTA = 2 } spik
 typedef struct {
     uint32_t input_size;         /* 1 .. 2^20; above the first layer: H of the layer below */
     uint32_t hidden_size;        /* 1 .. 2^16 */
+    uint32_t leak_products, leak_additions; /* LIF, for the counters: of leak v + I of all units */
     const float *input_rows;     /* [I][G]; W' where the input is coded */
     const float *recurrent_rows; /* [H][4H] */
     const float *bias;           /* [G], or NULL */
@@ -83,7 +84,7 @@ typedef struct {
  * A weight w of channel j (one of G) is the integer w 2^s_j, membranes are in units of 2^-s_j (of neurons 2^-(s_j + e_j)),
  * c, y, m and gam of 2^-16. */
 typedef struct {
-    uint32_t input_size, hidden_size;
+    uint32_t input_size, hidden_size, leak_products, leak_additions;
     const int8_t *input_rows;     /* [I][G] first layer: w 2^r_j with a scale of its own; above: w 2^s_j */
     const int8_t *recurrent_rows; /* [H][4H] w 2^s_j */
     const float *input_scale;     /* [G] first layer, direct: 2^(s_j - r_j) */

@@ -18,6 +18,8 @@ spikeseq_status spikeseq_advance(spikeseq_stream *stream, const float *x)
         spikeseq_readout(stream);
         for (size_t o = 0; o < model->outputs; o++)
             stream->sum[o] += (double)stream->total[o];
+        if (model->kind == SPIKESEQ_LIF) /* the readout is an integrator: one addition, and one division by the length */
+            stream->counters[model->num_layers].neuron_updates += model->outputs;
     }
     return SPIKESEQ_OK;
 }
@@ -29,17 +31,29 @@ static float to_float(double value)
     return (float)(value < FLT_MAX ? value : FLT_MAX);
 }
 
+/* total = mean or sum of the readouts so far */
+static void pooled(spikeseq_stream *stream)
+{
+    const spikeseq_model *model = stream->model;
+    spikeseq_counters *did = &stream->counters[model->num_layers];
+    const int mean = model->pooling == SPIKESEQ_POOL_MEAN;
+    const double share = mean ? (double)stream->elements : 1.0;
+    for (size_t o = 0; o < model->outputs; o++)
+        stream->total[o] = to_float(stream->sum[o] / share);
+    if (mean && model->kind == SPIKESEQ_LIF) {
+        did->macs += model->outputs;
+        did->elementwise += model->outputs;
+    }
+}
+
 /* output of the present element -> y */
 static void output(spikeseq_stream *stream, float *y)
 {
-    const spikeseq_model *model = stream->model;
-    const double share = model->pooling == SPIKESEQ_POOL_MEAN ? (double)stream->elements : 1.0;
-    if (model->outputs && model->pooling != SPIKESEQ_POOL_LAST)
-        for (size_t o = 0; o < model->outputs; o++)
-            stream->total[o] = to_float(stream->sum[o] / share);
+    if (stream->model->outputs && stream->model->pooling != SPIKESEQ_POOL_LAST)
+        pooled(stream);
     else
         spikeseq_readout(stream);
-    memcpy(y, stream->total, spikeseq_output_len(model) * sizeof *y);
+    memcpy(y, stream->total, spikeseq_output_len(stream->model) * sizeof *y);
 }
 
 spikeseq_status spikeseq_step(spikeseq_stream *stream, const float *x, size_t x_len, float *y, size_t y_len)

@@ -80,7 +80,19 @@ def test_dyadic_layers_bit_for_bit(leak, reset, weights):
     assert [counters[name]["spikes"] for name in "01234"] == [0, sent[0], 0, sent[1], 0]
     fan_out = (SIZES[2], OUTPUTS)
     assert [counters[name]["acs"] for name in "24"] == [n * k for n, k in zip(sent, fan_out, strict=True)]
-    assert [counters[name]["macs"] for name in "01"] == [len(x) * 3 * 9, 0 if leak is None else len(x) * 9]
+    assert [counters[name]["macs"] for name in "01"] == [len(x) * 3 * 9, 0]
+    digits = {1.0: 1, 0.5: 1, 0.0: 0, 0.75: 2}  # shifted additions of a leak
+    added = sum(digits[float(v)] for v in (np.ones(9) if layers[0].leak is None else layers[0].leak))
+    assert counters["1"]["neuron_updates"] == len(x) * (added + 9 * (reset == "subtract"))
+    assert counters["1"]["comparisons"] == len(x) * 9
+
+
+def test_a_leak_that_is_no_short_sum_of_shifts_is_multiplied():
+    layers, readout = arrays((0.9,))
+    stream = program(layers, readout).stream()
+    stream.step([1.0, 1.0, 1.0])
+    counted = stream.counters()["1"]
+    assert (counted["macs"], counted["elementwise"], counted["neuron_updates"]) == (9, 9, 9)
 
 
 @pytest.mark.parametrize("weights", ["float32", "int8"])

@@ -79,7 +79,7 @@ class Settings:
     kind: Literal["grid", "streams", "lif"] = "grid"
     reset: Literal["subtract", "zero"] = "subtract"  # of LIF
     input_code: Literal["direct", "int8", "delta"] = "direct"
-    names: tuple[str, ...] = ()  # LIF: of the product and the neurons of each layer, then of the readout
+    names: tuple[str, ...] = ()  # LIF: of product and neurons of each layer, of the readout and its integrator
 
     @property
     def gates(self) -> int:

@@ -38,9 +38,10 @@ class LayerC(Structure):
     """``spikeseq_layer``."""
 
     _fields_: ClassVar[Any] = [
-        ("input_size", c_uint32), ("hidden_size", c_uint32), ("input_rows", FloatPointer), ("recurrent_rows", FloatPointer),
-        ("bias", FloatPointer), ("threshold", FloatPointer), ("clip", FloatPointer), ("leak", FloatPointer),
-        ("offset", FloatPointer), ("input_step", FloatPointer),
+        ("input_size", c_uint32), ("hidden_size", c_uint32), ("leak_products", c_uint32), ("leak_additions", c_uint32),
+        ("input_rows", FloatPointer), ("recurrent_rows", FloatPointer), ("bias", FloatPointer),
+        ("threshold", FloatPointer), ("clip", FloatPointer), ("leak", FloatPointer), ("offset", FloatPointer),
+        ("input_step", FloatPointer),
     ]  # fmt: skip
 
 
@@ -48,7 +49,8 @@ class LayerInt8C(Structure):
     """``spikeseq_layer_int8``."""
 
     _fields_: ClassVar[Any] = [
-        ("input_size", c_uint32), ("hidden_size", c_uint32), ("input_rows", Byte), ("recurrent_rows", Byte),
+        ("input_size", c_uint32), ("hidden_size", c_uint32), ("leak_products", c_uint32), ("leak_additions", c_uint32),
+        ("input_rows", Byte), ("recurrent_rows", Byte),
         ("input_scale", FloatPointer), ("input_shift", Byte), ("bias", Word), ("levels", Word), ("clip", Word),
         ("candidate", POINTER(c_uint8)), ("threshold", Word), ("offset", Word), ("extra", POINTER(c_uint8)),
         ("leak", POINTER(c_uint32)), ("input_step", FloatPointer),

@@ -27,6 +27,7 @@ from spikeseq.runtime.arrays import (
     hidden_size,
 )
 from spikeseq.runtime.file import decode, encode
+from spikeseq.runtime.leaks import leak_operations
 from spikeseq.runtime.stream import Stream
 
 
@@ -128,6 +129,6 @@ class Program:
 
 
 def _layer(arrays: LayerArrays | Int8Arrays, hidden: int, kind: Any) -> Any:
-    types = [field[1] for field in kind._fields_[2:]]
+    types = [field[1] for field in kind._fields_ if field[0] in arrays._fields]
     pointers = [_pointer(a, t) for a, t in zip(arrays, types, strict=True)]
-    return kind(len(arrays.input_rows), hidden, *pointers)
+    return kind(len(arrays.input_rows), hidden, *leak_operations(arrays.leak, hidden), *pointers)

@@ -106,10 +106,9 @@ class Stream:
             {field: sum(getattr(row.counters[number], field) for row in self._rows) for field in lib.OPERATIONS}
             for number in range(len(self.program.layers) + bool(self.program.readout))
         ]
-        if self.program.settings.kind == "lif":
-            layers = len(self.program.layers)
-            counted = [part for one in counted[:layers] for part in _apart(one)] + counted[layers:]
-        return dict(zip(self.program.names, counted, strict=True))
+        if self.program.settings.kind == "lif":  # product and neurons, readout and integrator have names of their own
+            counted = [part for one in counted for part in _apart(one)]
+        return dict(zip(self.program.names, counted, strict=False))  # the last has no integrator: pooling last
 
     def _values(self, x: ArrayLike, dims: tuple[int, int]) -> NDArray[np.float32]:
         if isinstance(x, np.ndarray) and x.dtype == np.float32:
@@ -120,7 +119,9 @@ class Stream:
                 with np.errstate(over="ignore"):  # becomes infinite and is refused
                     values = raw.real.astype(np.float32, order="C")
             except (TypeError, ValueError, OverflowError, AttributeError) as error:
-                raise DataError(f"x holds something else than numbers ({error}), or rows of different lengths") from error
+                raise DataError(
+                    f"x holds something else than numbers ({error}), or rows of different lengths"
+                ) from error
             if np.iscomplexobj(raw):
                 raise DataError("x is complex: pass real numbers")
         batched = (self.batch_size, self.program.input_size)
@@ -151,7 +152,7 @@ class Stream:
 
 
 def _apart(layer: Mapping[str, int]) -> list[dict[str, int]]:
-    """Operations of a LIF layer -> those of its product and of its neurons."""
+    """Operations of a LIF layer or readout -> those of its product, and of its neurons or integrator."""
     product = {"elements", "int8_macs", "acs"}
     of_product = {name: value if name in product else 0 for name, value in layer.items()}
     of_neurons = {name: 0 if name in product else value for name, value in layer.items()}
