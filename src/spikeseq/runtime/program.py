@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.ops.schedule import Schedule
 from spikeseq.report.atomic import write_atomic
 from spikeseq.runtime import library as lib
 from spikeseq.runtime.arrays import (
@@ -104,6 +105,10 @@ class Program:
         """Resident bytes of the weights."""
         arrays = [a for layer in (*self.layers, *([self.readout] if self.readout else [])) for a in layer]
         return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
+
+    def schedule(self, seq_len: int) -> Schedule:
+        """When a machine that pipelines the time steps runs each node of a sequence; ``print`` shows it."""
+        return Schedule(seq_len, self.settings.time_steps, len(self.layers))
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return ``batch_size`` sequences side by side, each at its start."""
