@@ -94,7 +94,7 @@ def readme(program: Program, code: Code | None) -> str:
 def flash(program: Program, code: Code | None) -> Mapping[str, int]:
     """Bytes that may lie in flash, by what they are."""
     structs = descriptor_bytes(program.model)
-    counted = {"flash: weights": program.nbytes, "flash: descriptors (pointers of this machine)": structs}
+    counted = {"flash: weights": program.nbytes, "flash: descriptors, pointers as here": structs}
     return {**counted, "flash: code of spikeseq": code.flash} if code else counted
 
 
@@ -102,10 +102,10 @@ def ram(program: Program, code: Code | None) -> Mapping[str, int]:
     """Bytes of RAM, by what they are."""
     return {
         "RAM: buffer of each stream": program.stream().nbytes,
-        "RAM: struct of each stream (pointers of this machine)": ctypes.sizeof(lib.StreamC),
+        "RAM: struct of each stream, pointers as here": ctypes.sizeof(lib.StreamC),
         "RAM: input and output": 4 * (program.input_size + program.output_size),
         **({"RAM: variables of spikeseq": code.ram} if code else {}),
-        **({"RAM: stack, at most": code.stack} if code and code.stack is not None else {}),
+        **({"RAM: stack, deepest chain of calls": code.stack} if code and code.stack is not None else {}),
     }
 
 
@@ -116,10 +116,10 @@ def _rows(counted: Mapping[str, int]) -> str:
 def _note(code: Code | None) -> str:
     if code is None:
         return "Code and stack: no compiler was at hand; `make size` counts the code."
-    stack = ", stack by -fstack-usage: the frames of all functions added up, which no chain of calls can exceed"
+    stack = " and its call graph" if code.stack is not None else ""
     return (
-        f"Code by `size`, {code.compiler}{stack if code.stack is not None else ''}. Not in it: `main.c`, the C library "
-        "(`floorf`, `fabsf`, `frexpf`, `memset`, `memcpy`). For another CPU: `make size CC=.. SIZE=.. CFLAGS=-Os`."
+        f"Code by `size`{stack}, {code.compiler}. Not in it: `main.c`, the C library (`floorf`, `fabsf`, `frexpf`, `memset`, "
+        "`memcpy`). For another CPU: `make size CC=.. SIZE=.. CFLAGS=-Os`."
     )
 
 

@@ -1,4 +1,4 @@
-"""Bytes of flash and RAM, counted: of the weights from the arrays, of the code by the compiler where there is one."""
+"""Bytes of code, counted by the compiler where there is one: flash, and the deepest stack."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-OPTIONS = ("-std=c11", "-Os", "-ffp-contract=off", "-fstack-usage")
+OPTIONS = ("-std=c11", "-Os", "-ffp-contract=off", "-c")
+CALLS = "-fcallgraph-info=su"  # gcc from 10 on
 SECONDS = 120
+_SIZES = re.compile(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s+\d+\s+[0-9a-f]+\s+\S+\.o$", re.MULTILINE)  # text, data, bss
+_FRAME = re.compile(r'node: \{ title: "([^"]+)" label: "[^"]*\\n(\d+) bytes \((?:static|dynamic,bounded)\)')
+_CALL = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 
 
 class Code(NamedTuple):
@@ -20,7 +24,7 @@ class Code(NamedTuple):
     compiler: str
     flash: int  # bytes of code and its constants
     ram: int  # bytes of variables
-    stack: int | None  # bytes of all functions' frames together; None: the compiler does not tell
+    stack: int | None  # bytes of the deepest chain of calls; None: the compiler does not tell
 
 
 def count_code(sources: Mapping[str, bytes], compiler: str = "cc", size: str = "size") -> Code | None:
@@ -31,25 +35,46 @@ def count_code(sources: Mapping[str, bytes], compiler: str = "cc", size: str = "
         for name, data in sources.items():
             (Path(folder) / name).write_bytes(data)
         names = sorted(name for name in sources if name.endswith(".c"))
-        objects = [name[:-1] + "o" for name in names]
         try:
-            _run([compiler, *OPTIONS, "-c", *names], folder)
-            table = _run([size, *objects], folder)
+            _compile(compiler, names, folder)
+            rows = _SIZES.findall(_run([size, *(name[:-1] + "o" for name in names)], folder))
             version = _run([compiler, "--version"], folder).splitlines()[0]
             machine = _run([compiler, "-dumpmachine"], folder).strip()
         except (OSError, subprocess.SubprocessError):
             return None
-        rows = re.findall(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s+\d+\s+[0-9a-f]+\s+\S+\.o$", table, re.MULTILINE)
-        if len(rows) != len(objects):
-            return None
-        text, data_, bss = (sum(map(int, column)) for column in zip(*rows, strict=True))
-        frames = [path.read_text() for path in Path(folder).glob("*.su")]
-    return Code(f"{version}, {machine}, -Os", text + data_, data_ + bss, _stack("".join(frames)) if frames else None)
+        graph = "".join(path.read_text() for path in Path(folder).glob("*.ci"))
+    if len(rows) != len(names):
+        return None
+    text, values, zeros = (sum(map(int, column)) for column in zip(*rows, strict=True))
+    return Code(f"{version}, {machine}, -Os", text + values, values + zeros, deepest(graph))
 
 
-def _stack(usage: str) -> int:
-    """Sum of all frames in gcc's .su files. Nothing recurses, so no chain of calls needs more."""
-    return sum(int(line.split("\t")[1]) for line in usage.splitlines())
+def deepest(graph: str) -> int | None:
+    """Bytes of the deepest chain of calls in gcc's call graphs; None where a frame or a call is not known beforehand."""
+    frames = {name: int(size) for name, size in _FRAME.findall(graph)}
+    calls: dict[str, set[str]] = {}
+    for caller, called in _CALL.findall(graph):
+        calls.setdefault(caller, set()).add(called)
+    if not frames or "__indirect_call" in graph or "(dynamic)" in graph:
+        return None
+
+    def below(name: str, above: tuple[str, ...]) -> int:
+        if name in above:
+            raise RecursionError
+        return frames.get(name, 0) + max((below(c, (*above, name)) for c in calls.get(name, ())), default=0)
+
+    try:
+        return max(below(name, ()) for name in frames)
+    except RecursionError:
+        return None
+
+
+def _compile(compiler: str, names: list[str], folder: str) -> None:
+    """Compile, with the call graph if the compiler can write one."""
+    try:
+        _run([compiler, *OPTIONS, CALLS, *names], folder)
+    except subprocess.CalledProcessError:
+        _run([compiler, *OPTIONS, *names], folder)
 
 
 def _run(command: list[str], folder: str) -> str:
