@@ -97,7 +97,7 @@ def test_ram_is_what_a_stream_takes(make_program, tmp_path, code):
     assert counted(text, "RAM: input and output") == 4 * (5 + 3)
     assert counted(text, "flash: code of spikeseq") == code.flash
     assert code.stack is None or counted(text, "RAM: stack, deepest chain of calls") == code.stack
-    assert "Spiking network 5 -> 9 -> 9, readout 3, T = 4, float32 weights." in text
+    assert "Spiking network 5 -> 9 -> 9, readout 3: grid, T = 4, direct input, float32 weights." in text
     assert "$" not in text
 
 

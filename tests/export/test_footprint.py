@@ -1,12 +1,10 @@
 """Bytes of code against a program whose sizes are known."""
 
-import shutil
 import subprocess
 
 import pytest
 
 from spikeseq.export.footprint import count_code, deepest
-from spikeseq.export.sources import runtime_sources
 
 SOURCES = {
     "a.c": b'#include "a.h"\nconst int table[100] = {1};\nint other[25];\nint set[10] = {1, 2};\n'
@@ -36,13 +34,21 @@ def test_what_does_not_compile_is_not_counted(sources):
     assert count_code(sources) is None
 
 
-def test_without_tools(monkeypatch):
-    assert count_code(SOURCES, compiler="no-such-cc") is None
-    assert count_code(SOURCES, size="no-such-size") is None
-    assert count_code(SOURCES, size="echo") is None  # of another kind
-    assert count_code(SOURCES, compiler="false") is None
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert count_code(runtime_sources()) is None
+@pytest.mark.parametrize(
+    ("compiler", "size"), [("no-such-cc", None), (None, "no-such-size"), ("false", None), (None, "true")]
+)
+def test_without_tools(compiler, size):
+    assert count_code(SOURCES, compiler, size) is None
+
+
+def test_the_compiler_of_make_is_taken(monkeypatch):
+    plain = count_code(SOURCES)
+    monkeypatch.setenv("CC", "cc -DMORE")
+    found = count_code({**SOURCES, "c.c": b"#ifdef MORE\nint more[1000];\n#endif\ntypedef int none;\n"})
+    assert found.ram == plain.ram + 4000
+    assert "-DMORE -Os" in found.compiler
+    monkeypatch.setenv("SIZE", "no-such-size")
+    assert count_code(SOURCES) is None
 
 
 def node(name, size, kind="static"):

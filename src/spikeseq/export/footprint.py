@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -27,26 +28,33 @@ class Code(NamedTuple):
     stack: int | None  # bytes of the deepest chain of calls; None: the compiler does not tell
 
 
-def count_code(sources: Mapping[str, bytes], compiler: str = "cc", size: str = "size") -> Code | None:
-    """Compile the C files (name -> content) for small code; None where compiler or ``size`` are missing or of another kind."""
-    if shutil.which(compiler) is None or shutil.which(size) is None:
-        return None
+def count_code(sources: Mapping[str, bytes], compiler: str | None = None, size: str | None = None) -> Code | None:
+    """Compile the C files (name -> content) for small code.
+
+    compiler, size  commands with options; $CC and $SIZE, as for make, or cc and size if left out
+    Returns None where one of them is missing, of another kind, or cannot compile the files.
+    """
+    compile_, list_ = (
+        shlex.split(given or os.environ.get(variable) or usual)
+        for given, variable, usual in ((compiler, "CC", "cc"), (size, "SIZE", "size"))
+    )
     with tempfile.TemporaryDirectory() as folder:
         for name, data in sources.items():
             (Path(folder) / name).write_bytes(data)
         names = sorted(name for name in sources if name.endswith(".c"))
         try:
-            _compile(compiler, names, folder)
-            rows = _SIZES.findall(_run([size, *(name[:-1] + "o" for name in names)], folder))
-            version = _run([compiler, "--version"], folder).splitlines()[0]
-            machine = _run([compiler, "-dumpmachine"], folder).strip()
-        except (OSError, subprocess.SubprocessError):
+            _compile(compile_, names, folder)
+            rows = _SIZES.findall(_run([*list_, *(name[:-1] + "o" for name in names)], folder))
+            version = _run([*compile_, "--version"], folder).splitlines()[0]
+            machine = _run([*compile_, "-dumpmachine"], folder).strip()
+        except (OSError, subprocess.SubprocessError, LookupError):
             return None
         graph = "".join(path.read_text() for path in Path(folder).glob("*.ci"))
-    if len(rows) != len(names):
+    if len(rows) != len(names) or not names:
         return None
     text, values, zeros = (sum(map(int, column)) for column in zip(*rows, strict=True))
-    return Code(f"{version}, {machine}, -Os", text + values, values + zeros, deepest(graph))
+    label = f"{version}, {machine}, {' '.join([*compile_[1:], '-Os'])}"
+    return Code(label, text + values, values + zeros, deepest(graph))
 
 
 def deepest(graph: str) -> int | None:
@@ -69,12 +77,12 @@ def deepest(graph: str) -> int | None:
         return None
 
 
-def _compile(compiler: str, names: list[str], folder: str) -> None:
+def _compile(compiler: list[str], names: list[str], folder: str) -> None:
     """Compile, with the call graph if the compiler can write one."""
     try:
-        _run([compiler, *OPTIONS, CALLS, *names], folder)
+        _run([*compiler, *OPTIONS, CALLS, *names], folder)
     except subprocess.CalledProcessError:
-        _run([compiler, *OPTIONS, *names], folder)
+        _run([*compiler, *OPTIONS, *names], folder)
 
 
 def _run(command: list[str], folder: str) -> str:

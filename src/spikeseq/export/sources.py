@@ -17,7 +17,9 @@ def runtime_sources(package: Path = PACKAGE) -> dict[str, bytes]:
         if (folder / "spikeseq.h").is_file():
             found = {path.name: path.read_bytes() for path in sorted(folder.glob("*.[ch]"))}
             return {**found, "LICENSE": (licence / "LICENSE").read_bytes()}
-    raise ConfigError(f"the C files of the runtime are not in {str(package / 'csrc')!r}: install spikeseq anew (pip install .)")
+    raise ConfigError(
+        f"the C files of the runtime are not in {str(package / 'csrc')!r}: install spikeseq anew (pip install .)"
+    )
 
 
 def template(name: str) -> str:
