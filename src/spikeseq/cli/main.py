@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from jsonargparse import ActionYesNo, ArgumentParser
+from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 from rich.console import Console
 
 from spikeseq import __version__
@@ -52,6 +52,12 @@ def _argument_texts(function: Any) -> dict[str, str]:
     return dict(pairs)
 
 
+def parse(arguments: Sequence[str]) -> Namespace:
+    """Return the command, in ``command``, and its arguments; ends the process where they cannot be."""
+    chosen: Namespace = parser().parse_args([_underscored(argument) for argument in arguments])
+    return chosen
+
+
 def _underscored(argument: str) -> str:
     """Spell an option as its parameter: --seq-len=3 and --seq_len=3 are the same."""
     name, equals, value = argument.partition("=")
@@ -60,8 +66,7 @@ def _underscored(argument: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 on success, 2 for an error that the user can mend, 130 when interrupted."""
-    given = sys.argv[1:] if arguments is None else arguments
-    chosen = parser().parse_args([_underscored(a) for a in given])
+    chosen = parse(sys.argv[1:] if arguments is None else arguments)
     values: dict[str, Any] = chosen[chosen.command].as_dict()
     try:
         COMMANDS[chosen.command](**values)
