@@ -74,18 +74,18 @@ def test_the_folder_by_default(spikeseq, snn):
 def test_a_model_that_cannot_run(spikeseq, cell, options, words):
     settings = ModelSettings(cell, 4, **options)
     save_model("x.pt", settings.build(3, 2), settings, (3, 2), {})
-    refused(spikeseq("export", "c", "x.pt", "--out", "out"), *words)
+    spikeseq("export", "c", "x.pt", "--out", "out").refused(*words)
     assert not Path("out").exists()
 
 
 def test_files(spikeseq, snn):
-    refused(spikeseq("export", "c", "missing.pt"), "'missing.pt'", "does not exist")
+    spikeseq("export", "c", "missing.pt").refused("'missing.pt'", "does not exist")
     Path("file").write_text("in the way")
-    refused(spikeseq("export", "c", snn, "--out", "file"), "file", "is a file")
-    refused(spikeseq("export", "c", snn, "--out", "file/below"), "file")
+    spikeseq("export", "c", snn, "--out", "file").refused("file", "is a file")
+    spikeseq("export", "c", snn, "--out", "file/below").refused("file")
     Path("mine").mkdir()
     Path("mine/main.c").write_text("my work")
-    refused(spikeseq("export", "c", snn, "--out", "mine"), "mine", "'main.c'", "choose an empty or new folder")
+    spikeseq("export", "c", snn, "--out", "mine").refused("mine", "'main.c'", "choose an empty or new folder")
     assert [path.read_text() for path in Path("mine").iterdir()] == ["my work"]
     assert sorted(path.name for path in Path().iterdir()) == ["file", "mine"]
 
@@ -96,11 +96,3 @@ def test_arguments_that_do_not_exist(spikeseq, arguments):
     assert ran.code == 2
     assert "error: " in ran.err
     assert "Traceback" not in ran.err
-
-
-def refused(ran, *words):
-    assert ran.code == 2
-    assert ran.err.startswith("error: ")
-    assert "Traceback" not in ran.err
-    for word in words:
-        assert word in ran.err

@@ -22,7 +22,7 @@ static enum kind read_line(FILE *file, unsigned long line, float *x)
         }
         const int full = len == sizeof field - 1;
         field[len] = '\0';
-        if (last && !count && !full && strspn(field, " \t\r") == len)
+        if (last && !count && strspn(field, " \t\r") == len)
             return c == EOF ? END : BLANK;
         const float value = strtof(field, &end);
         if (full || end == field || end + strspn(end, " \t\r") != field + len)
