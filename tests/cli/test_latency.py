@@ -7,7 +7,6 @@ import pytest
 
 from spikeseq.nn.checkpoint import ModelSettings, save_model
 from spikeseq.ops.schedule import Schedule
-from spikeseq.runtime import compile
 
 
 def table(ran):
@@ -48,11 +47,6 @@ def test_the_picture(spikeseq):
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.endswith("written: a/chart.png, elements 1 to 12")
     assert Path("a/chart.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_program_has_the_same_schedule(tmp_path):
-    model = ModelSettings("spiking_lstm", 4, 2, options={"time_steps": 4}).build(3, 2)
-    assert compile(model).schedule(9) == Schedule(9, 4, 2, "wavefront")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A compiled runtime that any generated header is linked with, and programs to export."""
 
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,8 @@ from spikeseq.export.c import header
 from spikeseq.export.footprint import count_code
 from spikeseq.export.sources import runtime_sources, template
 from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.runtime.arrays import LayerArrays, ReadoutArrays, Settings
+from spikeseq.runtime.int8 import int8_layer, int8_readout
 from spikeseq.runtime.library import library_path
 
 STRICT = ("-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-O1")
@@ -75,6 +78,30 @@ def make_program():
                 elif name.endswith(("threshold_l0", "clip_l0", "leak_l0")):
                     p.mul_(0.7 + 0.3 * torch.rand_like(p))
         return runtime.compile(model if pooling else model.rnn, weights)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_lif():
+    """A function: settings of LIF layers 5 -> 9 -> 9 -> readout 3 -> a program with random weights."""
+
+    def make(pooling="last", weights="float32", leak=None, **settings):
+        generator, sizes = np.random.default_rng(3), (5, 9, 9)
+        own = Settings(2, 0, 0.5, weights=weights, kind="lif", names=tuple("01234"), **settings)
+
+        def values(*shape):
+            return generator.normal(size=shape).astype(np.float32)
+
+        layers = [
+            LayerArrays(values(a, b), None, values(b), 1 + values(b) ** 2, None, leak and np.full(b, leak, np.float32))
+            for a, b in itertools.pairwise(sizes)
+        ]
+        readout = ReadoutArrays(values(9, 3), None, values(3), pooling)
+        if weights == "int8":
+            layers = [int8_layer(layer, number, own) for number, layer in enumerate(layers)]
+            readout = int8_readout(readout)
+        return runtime.Program(own, layers, readout)
 
     return make
 

@@ -24,6 +24,11 @@ CASES = {
     "delta input": {"pooling": "mean", "time_steps": 2, "input_encoding": "delta"},
     "delta input of streams": {"cell": "stream_lstm", "time_steps": 2, "input_encoding": "delta"},
 }
+LIF = {
+    "IF layers": {},
+    "LIF layers, integrating readout": {"leak": 0.9, "pooling": "sum"},
+    "LIF layers, reset to zero": {"leak": 0.5, "reset": "zero", "pooling": "mean"},
+}
 
 
 def inputs(elements, width=5):
@@ -40,10 +45,11 @@ def outputs(command, x):
 
 
 @pytest.mark.parametrize("weights", ["float32", "int8"])
-@pytest.mark.parametrize("case", CASES)
-def test_every_kind_bit_for_bit(make_program, link, expected, case, weights):
+@pytest.mark.parametrize("case", [*CASES, *LIF])
+def test_every_kind_bit_for_bit(make_program, make_lif, link, expected, case, weights):
     """The promise for float32 is 1e-5; the same operations in the same order leave no difference at all."""
-    program, x = make_program(weights=weights, **CASES[case]), inputs(40)
+    program = make_program(weights=weights, **CASES[case]) if case in CASES else make_lif(weights=weights, **LIF[case])
+    x = inputs(40)
     wanted = expected(program, x)
     assert len(np.unique(wanted)) > 4
     assert np.array_equal(outputs(link(program), x), wanted)

@@ -13,23 +13,27 @@ from spikeseq.export.sources import template
 from spikeseq.runtime import Program
 from spikeseq.runtime import library as lib
 
+OUTPUTS = {
+    None: "sum of the spikes / T", "last": "readout of the element", "mean": "mean of the readouts so far",
+    "sum": "sum of the readouts so far",
+}  # fmt: skip
+
 
 def readme(program: Program, code: Code | None) -> str:
     """Text of the page."""
-    output = "sum of the spikes / T"
-    if program.readout:
-        output = "readout" if program.readout.pooling == "last" else "readout of the mean so far"
+    pooling = program.readout.pooling if program.readout else None
     counted = {**flash(program, code), **ram(program, code)}
     return Template(template("README.md")).substitute(
         model=title(program), version=version("spikeseq"), inputs=program.input_size, outputs=program.output_size,
-        output=output, bytes="\n".join(f"| {name} | {value:,} |" for name, value in counted.items()), code=_note(code),
+        output=OUTPUTS[pooling], code=_note(code),
+        bytes="\n".join(f"| {name} | {value:,} |" for name, value in counted.items()),
     )  # fmt: skip
 
 
 def title(program: Program) -> str:
     """What the model is, in a line."""
     own = program.settings
-    sizes = " -> ".join(map(str, [program.input_size, *(len(layer.recurrent_rows) for layer in program.layers)]))
+    sizes = " -> ".join(map(str, [program.input_size, *program.hidden_sizes]))
     after = f", readout {program.output_size}" if program.readout else ""
     return f"Spiking network {sizes}{after}: {own.kind}, T = {own.time_steps}, {own.input_code} input, {own.weights} weights."
 

@@ -92,7 +92,7 @@ class _NodeWise(Recurrent):
     def run(self, x: Tensor, state: Any = None, order: Order = "wavefront") -> RunResult:
         """Run the sequence node by node, for inference: exact in every order (ops/wavefront.py).
 
-        x      ``[L, B, I]``, or ``[B, L, I]`` with ``batch_first``;  order "serial", "layer", "element" or "wavefront"
+        x      ``[L, B, I]``, or ``[B, L, I]`` with ``batch_first``;  order one of ops/schedule.py
         Raises ConfigError for a bidirectional layer: its backward direction has no streaming order.
         """
         if self.bidirectional:

@@ -8,11 +8,13 @@ A cycle is the time of one node. Every order is linear in the node, with strides
     serial     T layers    layers  1        L T layers               T layers               T layers
     layer      T           1       L T      L T layers               (layers - 1) L T + T   needs the whole sequence
     element    T           1       T        (L + layers - 1) T       T layers               T
+    chained    T           1       1        L T + layers - 1         T + layers - 1         T
     wavefront  1           1       1        L + T + layers - 2       T + layers - 1         1
 
 The edges are ``(n-1, t, l), (n, t-1, l), (n, t, l-1) -> (n, t, l)``; strides are positive, so every edge leads to a later
 cycle: each order is legal and gives the same bits (docs/equations.md, theorem 1). serial and layer run one node at a
 time. "element" is what a network needs whose gates average over T before c moves: layers overlap, time steps do not.
+"chained" is what LIF membranes need that are carried from (n-1, T) to (n, 1).
 Source: DESIGN.md 2.2; pipelining after Datta et al. (2022), arXiv:2210.12613.
 """
 
@@ -25,8 +27,8 @@ from typing import Literal
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.shapes import check_size
 
-Order = Literal["serial", "layer", "element", "wavefront"]
-ORDERS = ("serial", "layer", "element", "wavefront")
+Order = Literal["serial", "layer", "element", "chained", "wavefront"]
+ORDERS = ("serial", "layer", "element", "chained", "wavefront")
 Node = tuple[int, int, int]  # (n, t, l), each from 1
 
 
@@ -56,6 +58,7 @@ class Schedule:
             "serial": (steps * layers, layers, 1),
             "layer": (steps, 1, self.seq_len * steps),
             "element": (steps, 1, steps),
+            "chained": (steps, 1, 1),
             "wavefront": (1, 1, 1),
         }[self.order]
 

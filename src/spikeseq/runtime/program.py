@@ -108,7 +108,8 @@ class Program:
 
     def schedule(self, seq_len: int) -> Schedule:
         """When a machine that pipelines the time steps runs each node of a sequence; ``print`` shows it."""
-        return Schedule(seq_len, self.settings.time_steps, len(self.layers))
+        carried = self.settings.kind == "lif"  # from (n-1, T) to (n, 1)
+        return Schedule(seq_len, self.settings.time_steps, len(self.layers), "chained" if carried else "wavefront")
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return ``batch_size`` sequences side by side, each at its start."""
