@@ -1,5 +1,6 @@
 """A generated header with main.c and csrc/ gives what the Python runtime gives; the folder builds by itself."""
 
+import ctypes
 import re
 import subprocess
 
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from spikeseq.export.c import export_c, header
 from spikeseq.export.footprint import Code
-from spikeseq.export.literals import float_literals
+from spikeseq.export.literals import NUMBERS, STRUCTS, float_literals
 from spikeseq.export.sources import runtime_sources
+from spikeseq.runtime import library
+from spikeseq.runtime.arrays import CODES, KINDS
 
 CASES = {
     "grid": {"time_steps": 1},
@@ -126,6 +129,27 @@ def test_float_literals_are_exact(values):
 
 def test_float_literals_are_short():
     assert float_literals([0.0, 1.0, -0.5, 1.75, 2.0**-149]) == "0x0p+0f, 0x1p+0f, -0x1p-1f, 0x1.cp+0f, 0x1p-149f"
+
+
+def test_whatever_a_model_points_to_can_be_written():
+    """A new structure or type of the runtime needs its line in literals.py, a new kind its case above."""
+
+    def fields(struct):
+        for _, kind in struct._fields_:
+            pointed = getattr(kind, "_type_", None)
+            if isinstance(pointed, str):
+                assert kind in (ctypes.c_uint32, ctypes.c_float)  # a number of the structure itself
+            elif issubclass(pointed, ctypes.Structure):
+                assert pointed in STRUCTS
+                fields(pointed)
+            else:
+                assert np.dtype(pointed).name in NUMBERS
+
+    fields(library.ModelC)
+    options = [{"cell": "spiking_lstm", **CASES[case]} for case in CASES]
+    assert {"stream_lstm", "spiking_lstm"} <= {o["cell"] for o in options}
+    assert KINDS == ("grid", "streams", "lif")
+    assert {o.get("input_encoding", "direct") for o in options} == set(CODES)
 
 
 def test_a_header_for_other_c_files_does_not_compile(make_program, tmp_path):
