@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from spikeseq import runtime
 from spikeseq.cli.main import parse
+from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.runtime.library import library_path
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -45,6 +48,15 @@ def test_what_deploy_says_of_latency(spikeseq):
     said = re.search(r"# ([\d,]+), ([\d,]+) and ([\d,]+) cycles", (ROOT / "docs" / "deploy.md").read_text())
     for cycles in said.groups():
         assert f"│ {cycles} │" in shown
+
+
+@pytest.mark.skipif(library_path() is None, reason="the runtime's library was not built: make lib")
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_what_deploy_says_of_memory(weights):
+    program = runtime.compile(SequenceClassifier(9, 64, 6, "spiking_lstm", options={"time_steps": 2}), weights)
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    said = re.search(rf"^\| {weights} \| ([\d,]+) \| [\d,]+ \| ([\d,]+) \|", page, re.MULTILINE)
+    assert said.groups() == (f"{program.nbytes:,}", f"{program.stream().nbytes:,}")
 
 
 def test_the_python_of_deploy_runs(capsys):
