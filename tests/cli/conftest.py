@@ -35,6 +35,14 @@ class Ran(NamedTuple):
     out: str  # words separated by single blanks: the width of the terminal does not matter
     err: str
 
+    def refused(self, *words: str) -> None:
+        """Check that it ended with one line that says all the words, and no traceback."""
+        assert self.code == 2
+        assert self.err.startswith("error: ")
+        assert "Traceback" not in self.err
+        for word in words:
+            assert word in self.err
+
 
 @pytest.fixture(autouse=True)
 def global_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

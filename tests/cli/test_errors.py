@@ -8,14 +8,6 @@ import torch
 RECIPE = str(Path(__file__).parents[2] / "recipes" / "digits_rows" / "lstm.yaml")
 
 
-def refused(ran, *words):
-    assert ran.code == 2
-    assert ran.err.startswith("error: ")
-    assert "Traceback" not in ran.err
-    for word in words:
-        assert word in ran.err
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -30,22 +22,22 @@ def refused(ran, *words):
     ],
 )
 def test_recipes(spikeseq, change, words):
-    refused(spikeseq("train", RECIPE, "--out", "run", "--progress", "false", "--set", change), *words)
+    spikeseq("train", RECIPE, "--out", "run", "--progress", "false", "--set", change).refused(*words)
     assert not Path("run/model.pt").exists()
 
 
 def test_files(spikeseq, trained):
-    refused(spikeseq("train", "missing.yaml"), "'missing.yaml'", "does not exist")
-    refused(spikeseq("evaluate", "missing.pt"), "'missing.pt'", "does not exist")
-    refused(spikeseq("convert", "missing.pt"), "'missing.pt'", "does not exist")
+    spikeseq("train", "missing.yaml").refused("'missing.yaml'", "does not exist")
+    spikeseq("evaluate", "missing.pt").refused("'missing.pt'", "does not exist")
+    spikeseq("convert", "missing.pt").refused("'missing.pt'", "does not exist")
     Path("half.pt").write_bytes((trained / "model.pt").read_bytes()[:1000])
-    refused(spikeseq("evaluate", "half.pt"), "'half.pt'", "damaged")
+    spikeseq("evaluate", "half.pt").refused("'half.pt'", "damaged")
     content = torch.load(trained / "model.pt", weights_only=True)
     torch.save({**content, "notes": {}}, "bare.pt")
-    refused(spikeseq("evaluate", "bare.pt"), "'bare.pt'", "does not say what data", "train it by a recipe")
+    spikeseq("evaluate", "bare.pt").refused("'bare.pt'", "does not say what data", "train it by a recipe")
     content["notes"]["recipe"]["colour"] = "red"
     torch.save(content, "other.pt")
-    refused(spikeseq("evaluate", "other.pt"), "'other.pt'", "another version", "'colour'")
+    spikeseq("evaluate", "other.pt").refused("'other.pt'", "another version", "'colour'")
 
 
 @pytest.mark.parametrize(
@@ -58,13 +50,13 @@ def test_files(spikeseq, trained):
     ],
 )
 def test_conversions(spikeseq, trained, options, words):
-    refused(spikeseq("convert", trained / "model.pt", "--out", "snn.pt", *options), *words)
+    spikeseq("convert", trained / "model.pt", "--out", "snn.pt", *options).refused(*words)
     assert not Path("snn.pt").exists()
 
 
 @pytest.mark.parametrize("name", ["a[b]c.pt", "a[/b]c.pt", "[bold]x.pt", "a\\[b].pt"])
 def test_brackets_in_a_name_are_no_markup(spikeseq, name):
-    refused(spikeseq("evaluate", name), repr(name))
+    spikeseq("evaluate", name).refused(repr(name))
 
 
 def test_brackets_in_what_is_printed(spikeseq, trained):
@@ -77,7 +69,7 @@ def test_brackets_in_what_is_printed(spikeseq, trained):
 
 def test_a_folder_that_cannot_be_written(spikeseq, trained):
     Path("file").write_text("in the way")
-    refused(spikeseq("convert", trained / "model.pt", "--out", "file/snn.pt"), "file")
+    spikeseq("convert", trained / "model.pt", "--out", "file/snn.pt").refused("file")
     assert Path("file").read_text() == "in the way"
 
 

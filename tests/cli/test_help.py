@@ -1,10 +1,11 @@
 """--help says what the docstrings say, of every argument of every command."""
 
 import inspect
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from spikeseq.cli.main import COMMANDS
+from spikeseq.cli.main import COMMANDS, FREE
 
 
 def test_root(spikeseq):
@@ -30,6 +31,10 @@ def test_command(spikeseq, name):
             documented[argument] = " ".join(meaning.split())
     assert list(documented) == list(parameters)  # every argument has its line
     for argument, meaning in documented.items():
-        shown = argument if parameters[argument].default is inspect.Parameter.empty else f"--{argument}"
+        free = parameters[argument].default is inspect.Parameter.empty or argument in FREE
+        hint = get_type_hints(function)[argument]
+        placed = get_args(hint)[0] if get_origin(hint) is Literal else argument
+        shown = placed if free else f"--{argument}"
         assert shown in ran.out
+        assert free == (f"--{argument}" not in ran.out)
         assert meaning in ran.out, argument

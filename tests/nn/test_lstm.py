@@ -9,7 +9,7 @@ from spikeseq import nn as snn
 from spikeseq.errors import ConfigError, ShapeError
 
 SPIKING = [snn.SpikingLSTM, snn.StreamLSTM]
-ORDERS = ["serial", "layer", "wavefront"]
+ORDERS = ["serial", "layer", "element", "chained", "wavefront"]
 spiking = pytest.mark.parametrize("kind", SPIKING)
 
 
@@ -124,7 +124,12 @@ def test_theorem_1_every_order_gives_the_same_bits(kind, layers, steps):
         assert torch.equal(result.output, first.output)
         assert all(torch.equal(a, b) for a, b in zip(result.state, first.state, strict=True))
         assert all(torch.equal(a, b) for a, b in zip(result.spikes, first.spikes, strict=True))
-        assert result.cycles == (9 + steps + layers - 2 if order == "wavefront" else 9 * steps * layers)
+        pipelined = {
+            "wavefront": 9 + steps + layers - 2,
+            "element": (9 + layers - 1) * steps,
+            "chained": 9 * steps + layers - 1,
+        }
+        assert result.cycles == pipelined.get(order, 9 * steps * layers)
     assert all(s.abs().sum() > 0 for s in first.spikes)
     torch.testing.assert_close(first.spikes[-1].sum(1).transpose(0, 1) / steps, first.output)
 
@@ -149,7 +154,8 @@ def test_run_keeps_no_gradient_and_refuses_what_cannot_stream(kind):
     layer = kind(3, 4, 2)
     assert not layer.run(torch.zeros(2, 1, 3)).output.requires_grad
     with pytest.raises(
-        ConfigError, match=r"order='wavefrnt': did you mean 'wavefront'.* valid: layer, serial, wavefront"
+        ConfigError,
+        match=r"order='wavefrnt': did you mean 'wavefront'.* valid: chained, element, layer, serial, wavefront",
     ):
         layer.run(torch.zeros(2, 1, 3), order="wavefrnt")
     with pytest.raises(ShapeError, match=r"x has shape \(2, 3\): run\(\) takes a batch; use x.unsqueeze\(1\)"):

@@ -7,16 +7,19 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from jsonargparse import ActionYesNo, ArgumentParser
+from jsonargparse import ActionYesNo, ArgumentParser, Namespace
 from rich.console import Console
 
 from spikeseq import __version__
 from spikeseq.cli.commands import convert, evaluate, train
 from spikeseq.cli.demo import demo
 from spikeseq.cli.energy import energy
+from spikeseq.cli.export import export
+from spikeseq.cli.latency import latency
 from spikeseq.errors import SpikeseqError
 
-COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, demo)}
+COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, latency, export, demo)}
+FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
 
 
 def parser() -> ArgumentParser:
@@ -26,11 +29,14 @@ def parser() -> ArgumentParser:
     commands = root.add_subcommands(required=True, dest="command")
     for name, function in COMMANDS.items():
         sub = ArgumentParser(description=(inspect.getdoc(function) or "").split("\n")[0])
+        texts = _argument_texts(function)
         flags = {
             p.name: p.default for p in inspect.signature(function).parameters.values() if isinstance(p.default, bool)
         }
-        texts = _argument_texts(function)
-        sub.add_function_arguments(function, as_positional=True, skip={*flags, "set"})
+        free = [p.name for p in inspect.signature(function).parameters.values() if p.name in FREE and p.default is None]
+        for argument in free:
+            sub.add_argument(argument, nargs="?", help=texts[argument])
+        sub.add_function_arguments(function, as_positional=True, skip={*flags, *free, "set"})
         for flag, default in flags.items():  # "--resume" alone, and "--resume true"
             sub.add_argument(f"--{flag}", action=ActionYesNo, nargs="?", default=default, help=texts[flag])
         if "set" in texts:
@@ -46,9 +52,21 @@ def _argument_texts(function: Any) -> dict[str, str]:
     return dict(pairs)
 
 
+def parse(arguments: Sequence[str]) -> Namespace:
+    """Return the command, in ``command``, and its arguments; ends the process where they cannot be."""
+    chosen: Namespace = parser().parse_args([_underscored(argument) for argument in arguments])
+    return chosen
+
+
+def _underscored(argument: str) -> str:
+    """Spell an option as its parameter: --seq-len=3 and --seq_len=3 are the same."""
+    name, equals, value = argument.partition("=")
+    return (name.replace("-", "_").replace("__", "--", 1) if name.startswith("--") else name) + equals + value
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 on success, 2 for an error that the user can mend, 130 when interrupted."""
-    chosen = parser().parse_args(arguments)
+    chosen = parse(sys.argv[1:] if arguments is None else arguments)
     values: dict[str, Any] = chosen[chosen.command].as_dict()
     try:
         COMMANDS[chosen.command](**values)

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
+from spikeseq.ops.schedule import Order
 from spikeseq.shapes import check_lengths
 
 CELLS: dict[str, Any] = {
@@ -104,7 +105,7 @@ class SequenceClassifier(nn.Module):
         return isinstance(self.rnn, SpikingLSTM | StreamLSTM)
 
     @torch.no_grad()
-    def run(self, x: Tensor, order: Literal["serial", "layer", "wavefront"] = "wavefront") -> Tensor:
+    def run(self, x: Tensor, order: Order = "wavefront") -> Tensor:
         """As :meth:`forward`, node by node in the given order (spiking layers only): ``[B, classes]``."""
         if not isinstance(self.rnn, SpikingLSTM | StreamLSTM):
             raise ConfigError(f"run() needs a spiking layer, this model has {type(self.rnn).__name__}; use forward()")

@@ -15,6 +15,7 @@ from spikeseq.nn.kinds import GridKind, GRUKind, HardKind, LSTMKind, QuantizedKi
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.replicas import SpikingLSTMState, join_replicas
 from spikeseq.ops import wavefront
+from spikeseq.ops.schedule import Order
 from spikeseq.shapes import check_max_packet, check_sequence, check_time_steps
 
 
@@ -88,10 +89,10 @@ class QuantizedLSTM(Recurrent):
 class _NodeWise(Recurrent):
     """A spiking layer that can also run node by node (n, t, layer) in a chosen order."""
 
-    def run(self, x: Tensor, state: Any = None, order: wavefront.Order = "wavefront") -> RunResult:
+    def run(self, x: Tensor, state: Any = None, order: Order = "wavefront") -> RunResult:
         """Run the sequence node by node, for inference: exact in every order (ops/wavefront.py).
 
-        x      ``[L, B, I]``, or ``[B, L, I]`` with ``batch_first``;  order "serial", "layer" or "wavefront"
+        x      ``[L, B, I]``, or ``[B, L, I]`` with ``batch_first``;  order one of ops/schedule.py
         Raises ConfigError for a bidirectional layer: its backward direction has no streaming order.
         """
         if self.bidirectional:

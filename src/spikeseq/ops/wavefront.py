@@ -1,27 +1,16 @@
-r"""Orders over the nodes (n, t, l) of a spiking network: element n, time step t, layer l, all from 1.
-
-The only edges are ``(n-1, t, l) -> (n, t, l)``, ``(n, t-1, l) -> (n, t, l)`` and ``(n, t, l-1) -> (n, t, l)``, so every
-order that respects them gives the same bits (docs/equations.md, theorem 1). The wavefront runs all nodes with
-``n + t + l - 2 = cycle`` together and takes ``L + T + layers - 2`` cycles; one node after the other takes
-``L * T * layers``. Source: DESIGN.md 2.2; pipelining after Datta et al. (2022), arXiv:2210.12613.
-"""
+"""A stack of spiking layers run node by node (n, t, l) in any order of ops/schedule.py: the same bits in each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spikeseq.errors import ConfigError, nearest
 from spikeseq.ops.cells.grid import coasts
 from spikeseq.ops.cells.lstm import LSTMState
-
-Order = Literal["serial", "layer", "wavefront"]
-ORDERS = ("serial", "layer", "wavefront")
-Node = tuple[int, int, int]  # (n, t, l), each from 1
+from spikeseq.ops.schedule import Node, Order, Schedule
 
 
 class NodeStep(Protocol):
@@ -53,31 +42,15 @@ class Result(NamedTuple):
     cycles: int
 
 
-def cycles(seq_len: int, time_steps: int, layers: int, order: Order) -> Iterator[list[Node]]:
-    """Yield the nodes of each cycle: one by one for "serial" and "layer", a whole front for "wavefront"."""
-    n_range, t_range, l_range = range(1, seq_len + 1), range(1, time_steps + 1), range(1, layers + 1)
-    if order == "serial":
-        yield from ([(n, t, l)] for n in n_range for t in t_range for l in l_range)
-    elif order == "layer":
-        yield from ([(n, t, l)] for l in l_range for n in n_range for t in t_range)
-    elif order == "wavefront":
-        for cycle in range(1, seq_len + time_steps + layers - 1):
-            front = ((cycle - t - l + 2, t, l) for l in l_range for t in t_range)
-            yield [node for node in front if 1 <= node[0] <= seq_len]
-    else:
-        raise ConfigError(f"order={order!r}: {nearest(str(order), ORDERS)}")
-
-
 def run(step: NodeStep, layers: list[LayerWeights], x: Tensor, states: list[LSTMState], order: Order) -> Result:
     """Run a stack over ``x [L, B, I]`` (direct encoding) node by node in the given order. No gradient is kept."""
     with torch.no_grad():
         network = _Network(step, layers, x, states)
-        count = 0
-        for nodes in cycles(x.shape[0], step.time_steps, len(layers), order):
+        schedule = Schedule(x.shape[0], step.time_steps, len(layers), order)
+        for nodes in schedule.fronts():
             network.fire(nodes)
-            count += 1
         ends = [LSTMState(s[-1], c) for s, c in zip(network.spikes, network.cells, strict=True)]
-        return Result([s[1:] for s in network.spikes], ends, count)
+        return Result([s[1:] for s in network.spikes], ends, schedule.cycles)
 
 
 class _Network:

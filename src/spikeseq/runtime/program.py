@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.ops.schedule import Schedule
 from spikeseq.report.atomic import write_atomic
 from spikeseq.runtime import library as lib
 from spikeseq.runtime.arrays import (
@@ -105,6 +106,11 @@ class Program:
         """Resident bytes of the weights."""
         arrays = [a for layer in (*self.layers, *([self.readout] if self.readout else [])) for a in layer]
         return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
+
+    def schedule(self, seq_len: int) -> Schedule:
+        """When a machine that pipelines the time steps runs each node of a sequence; ``print`` shows it."""
+        carried = self.settings.kind == "lif"  # from (n-1, T) to (n, 1)
+        return Schedule(seq_len, self.settings.time_steps, len(self.layers), "chained" if carried else "wavefront")
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return ``batch_size`` sequences side by side, each at its start."""

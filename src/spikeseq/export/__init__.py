@@ -1,0 +1,1 @@
+"""Programs leave Python: plain C for firmware."""
