@@ -35,19 +35,17 @@ class Ours(NamedTuple):
         From another run over the same elements. A row that spikes of both time steps select must be read once: its bytes
         count once, its spikes twice.
         """
-        stream, used = self.program.stream(), 0
+        stream, used, spikes = self.program.stream(), 0, 0
         elements, x = self.contender.done, self.contender.inputs
         for n in range(elements):
             if self.length and n % self.length == 0:
                 stream.reset()
-            used += int(stream.state()["h"][0, 0].any(0).sum())
+            h = stream.state()["h"][0, 0]  # [T, H]
+            used, spikes = used + int(h.any(0).sum()), spikes + int(np.abs(h, dtype=int).sum())
             stream.step(x[n % len(x)])
-        hidden, steps = self.program.layers[0].recurrent_rows.shape[0], self.program.settings.time_steps
-        counted = stream.counters()[self.program.names[0]]
-        spikes = counted["acs"] / elements / (4 * hidden) - steps  # W x + b is added once per time step, too
-        row = 4 * hidden * WEIGHTS[self.weights]
+        row = 4 * h.shape[1] * WEIGHTS[self.weights]
         return {
-            "density": spikes / hidden / steps,
+            "density": spikes / elements / h.size,
             "spike_bytes": used / elements * row,
             "input_bytes": float(self.program.input_size * row),
         }
@@ -102,6 +100,8 @@ def load_trained(path: str) -> Trained:
     model, _, notes = load_model(path)
     if model.rnn.num_layers != 1:
         raise ConfigError(f"{path}: {model.rnn.num_layers} layers, the others have one")
+    if model.rnn.kind.encoding.code != "direct":
+        raise ConfigError(f"{path}: it encodes its input, the others take every value")
     made = {weights: runtime.compile(model.rnn, weights) for weights in WEIGHTS}
     recipe = notes["recipe"]
     data = spikeseq.data.load(recipe["data"]["name"], **recipe["data"]["options"])

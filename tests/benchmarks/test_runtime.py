@@ -91,6 +91,7 @@ def test_set_spikes_are_sent(weights, density):
         stream.step(one.contender.inputs[n % inputs])
     assert len(patterns) == inputs
     assert not any((x == 0).any() for x in one.contender.inputs)
+    assert stream.counters()["l0"]["acs"] == 4 * hidden * (sent + 2 * elements)  # W x + b at each time step, too
     work, row = one.work(), 4 * hidden * {"float32": 4, "int8": 1}[weights]
     assert work["density"] == pytest.approx(sent / elements / hidden / 2)
     assert work["spike_bytes"] == pytest.approx(rows / elements * row)
@@ -238,15 +239,18 @@ def test_accuracy_and_flips_by_another_way(model_file):
     assert found["rate"] == pytest.approx(np.abs(h).mean())
     for weights in ("float32", "int8"):
         program, flips, same = runtime_ours.load_trained(str(model_file)).programs[weights], 0, 0
+        first = 0
         whole = snn.checkpoint.load_model(model_file)[0]
         for b in range(40):
             stream = program.stream()
             for n, element in enumerate(x[b].numpy()):
                 stream.step(element)
-                flips += (stream.state()["h"][0, 0] != h[n, :, b]).sum()
+                differ = (stream.state()["h"][0, 0] != h[n, :, b]).sum()
+                flips, first = flips + differ, first + (differ if n < 4 else 0)
             logits = runtime_accuracy.runtime.compile(whole, weights).stream().run(x[b].numpy())
             same += int(logits.argmax() == labels[b])
         assert found[f"{weights}_flips"] == pytest.approx(100 * flips / h.size)
+        assert found[f"{weights}_first"] == pytest.approx(100 * first / h[:4].size)
         assert found[f"{weights}_labels"] == 40 - same
     assert found["float32_flips"] < 0.1
     assert 0 < found["int8_flips"] < 50
@@ -260,8 +264,17 @@ def test_a_model_without_spikes_is_refused(tmp_path):
 
 
 def test_largest_difference_counts_both_signs():
-    rows = [{"float32_points": 0.05, "int8_points": -0.4}, {"float32_points": -0.1, "int8_points": 0.1}]
-    assert [(t["value"], t["met"]) for t in runtime_accuracy.targets(rows)] == [(0.1, True), (0.4, False)]
+    rows = [
+        {"model": model, "seed": seed, "float32_points": one, "int8_points": eight}
+        for model, seed, one, eight in (("a", 0, 0.05, -0.4), ("a", 1, -0.1, 0.2), ("b", 0, 0.0, 0.2))
+    ]
+    found = [(t["model"], pytest.approx(t["value"]), t["met"]) for t in runtime_accuracy.targets(rows)]
+    assert found == [
+        ("a, n = 2", 0.025, True),
+        ("a seed 1", 0.1, True),
+        ("b, n = 1", 0.2, True),
+        ("a seed 0", 0.4, False),
+    ]
     assert runtime_accuracy.targets([]) == []
 
 
