@@ -8,6 +8,7 @@ stands the bound: bytes of the rows of weights that the spikes select, over the 
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reader = Reader((1 << 20) if options.quick else max(256 << 20, 8 * cache_bytes()))
     peers, absent = installed()
     metrics: dict[str, Any] = {"rows": [], "bandwidth": [], "absent": absent, "notes": {}}
+    if hasattr(os, "getloadavg"):
+        metrics["load average of the machine at the start"] = os.getloadavg()[0]
 
     def run(x: np.ndarray, hidden: int, ours: dict[tuple[str, str], Ours]) -> None:
         bar, advance = progress(options.rounds + 1, f"I={x.shape[1]} H={hidden}")
