@@ -106,7 +106,8 @@ def add(metrics: dict[str, Any], found: Measured) -> None:
     metrics["rows"] += found.rows
     metrics["bandwidth"] += found.bandwidth
     metrics["notes"] |= found.notes
-    show(found.rows, COLUMNS[2:], f"one element, batch 1: I={found.rows[0]['inputs']}, H={found.rows[0]['hidden']}")
+    narrow = [column for column in COLUMNS[2:] if column.key not in ("low", "high")]
+    show(found.rows, narrow, f"one element, batch 1: I={found.rows[0]['inputs']}, H={found.rows[0]['hidden']}")
 
 
 def report(metrics: dict[str, Any], options: Namespace) -> None:

@@ -18,7 +18,8 @@ COLUMNS = (
     Column("hidden", "H"), Column("inputs", "I"), Column("contender"), Column("setting", "spikes"),
     Column("density", "per unit and time step, %", digits=1, scale=100), Column("median_us", "µs", digits=1),
     Column("best_us", "best, µs", digits=1), Column("cold_us", "cold, µs", digits=1), Column("speed", "speed"),
-    Column("best_speed", "speed, best"), Column("cold_speed", "speed, cold"),
+    Column("low", "speed, lower quartile"), Column("high", "upper quartile"), Column("best_speed", "speed, best"),
+    Column("cold_speed", "speed, cold"),
     Column("spike_kb", "rows of spikes, kB", digits=0), Column("share", "of the memory bound, %", digits=0, scale=100),
     Column("share_cached", "of the cache bound, %", digits=0, scale=100),
 )  # fmt: skip
