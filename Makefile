@@ -23,13 +23,19 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python -m spikeseq.report.table results docs/results.md --check
 
-# training cost against the other libraries, in a venv of their own
+# models of make results that the runtime's benchmarks run, where they are
+HAR_MODELS ?= $(wildcard runs/uci_har/spiking_t2/seed0/model.pt runs/uci_har/spiking_t2_rate25/seed0/model.pt)
+SPIKING_MODELS ?= $(wildcard runs/uci_har/*spiking*/seed*/model.pt runs/mnist_rows/*spiking*/seed*/model.pt)
+
+# training cost, and time of one element, against the other libraries, in a venv of their own
 bench: $(STAMP)
 	bash benchmarks/peers.sh
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/train_step.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scaling.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime.py
+	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/runtime.py --trained $(HAR_MODELS)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime_memory.py
+	$(if $(SPIKING_MODELS),OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime_accuracy.py --models $(SPIKING_MODELS))
 
 # the runtime's C library alone, for a clone that borrows another's venv by PYTHONPATH
 lib:

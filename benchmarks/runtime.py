@@ -1,104 +1,136 @@
-"""Time of one element, batch 1, one thread: the event-driven runtime against torch, all in one interleaved run.
+"""Time of one element, batch 1, one thread: the event-driven runtime against torch, ONNX Runtime and spiking libraries.
 
-Spikes are set, not learned: before each element the stream gets a state with the asked share of +-1 spikes per time step, so
-every timed element adds that many rows. Prints microseconds (median, and the fastest tenth), the rate of spikes that were
-really added (from the counters), the bytes of the rows that were touched and the rate at which they were read.
+One interleaved run for each size. The share of spikes is set, and measured on trained models (--trained). Beside each time
+stands the bound: bytes of the rows of weights that the spikes select, over the memory bandwidth of the same run.
 
-    OMP_NUM_THREADS=1 python benchmarks/runtime.py [--elements 200]
+    OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/runtime.py --trained runs/uci_har/spiking_t2/seed0/model.pt
 """
 
 from __future__ import annotations
 
-import argparse
-import time
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
-import spikeseq.nn as snn
-from spikeseq import runtime
+import runtime_targets
+from common import console, finish, options_parser, positive, progress, show, start
+from runtime_bandwidth import Reader, cache_bytes
+from runtime_models import BASELINE, installed
+from runtime_ours import WEIGHTS, Ours, Trained, load_trained, on_test_data, with_density
+from runtime_plot import draw
+from runtime_size import COLUMNS, RATES, Measured, measure
+from runtime_timing import WARMING
+from spikeseq.errors import SpikeseqError
+from spikeseq.report.bench import table_of
+from spikeseq.report.plots import save_png
 
-I, T = 40, 2
-BLOCK = 20  # elements of one contender in a row: a stream runs in its own cache
-
-
-def event_driven(hidden, weights, density, generator):
-    """-> step(x) that runs one element with that share of spikes, the stream, bytes of a row."""
-    torch.manual_seed(0)
-    stream = runtime.compile(snn.SpikingLSTM(I, hidden, time_steps=T), weights).stream()
-    states = []
-    for _ in range(8):
-        h = generator.random((1, 1, T, hidden)) < density
-        states.append((h * generator.choice([-1, 1], h.shape)).astype(np.int8))
-    view = stream._views[0]["h"]
-
-    def prepare(n):
-        view[...] = states[n % len(states)][0]
-
-    return stream.step, prepare, stream
+NOTE = (
+    f"Called from Python. Speed: against {BASELINE} in the same round, median. Cold: the first element after memory was "
+    f"swept; the others are {WARMING} or more behind it, in the contender's own caches. Memory bound: rows of weights that "
+    "spikes select, each once, over the bandwidth of memory in the same run; cache bound: these and the I rows of the "
+    "input, over the bandwidth of a buffer of the weights' size."
+)
 
 
-def peers(hidden):
-    cell, layer = torch.nn.LSTMCell(I, hidden), torch.nn.LSTM(I, hidden)
-    state = {"cell": (torch.zeros(1, hidden),) * 2, "lstm": (torch.zeros(1, 1, hidden),) * 2}
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = read_options(arguments)
+    began = start(options)
+    reader = Reader((1 << 20) if options.quick else max(256 << 20, 8 * cache_bytes()))
+    peers, absent = installed()
+    metrics: dict[str, Any] = {"rows": [], "bandwidth": [], "absent": absent, "notes": {}}
+    if hasattr(os, "getloadavg"):
+        metrics["load average of the machine at the start"] = os.getloadavg()[0]
 
-    def run_cell(x):
-        state["cell"] = cell(torch.from_numpy(x)[None], state["cell"])
+    def run(x: np.ndarray, hidden: int, ours: dict[tuple[str, str], Ours]) -> None:
+        bar, advance = progress(options.rounds + 1, f"I={x.shape[1]} H={hidden}")
+        with bar:
+            add(metrics, measure(x, hidden, ours, peers, reader, (options.rounds, options.block), advance))
 
-    def run_layer(x):
-        _, state["lstm"] = layer(torch.from_numpy(x)[None, None], state["lstm"])
-
-    return {"torch LSTMCell": (run_cell, None, None), "torch LSTM, L = 1": (run_layer, None, None)}
-
-
-def measure(hidden, elements, densities):
-    generator = np.random.default_rng(0)
-    made = peers(hidden)
-    for weights in ("float32", "int8"):
-        for density in densities:
-            made[f"spikeseq {weights}, {density:.0%}"] = event_driven(hidden, weights, density, generator)
-    x = generator.normal(size=(elements + BLOCK, I)).astype(np.float32)
-    took = {name: [] for name in made}
-    heard = dict.fromkeys(made, 0)
-    with torch.no_grad():
-        for first in range(0, len(x), BLOCK):  # in turns of a block, whose first element finds the caches of another
-            for name, (step, prepare, stream) in made.items():
-                for n in range(first, min(first + BLOCK, len(x))):
-                    if prepare:
-                        prepare(n)
-                        heard[name] += int(np.count_nonzero(stream._views[0]["h"]))
-                    start = time.perf_counter()
-                    step(x[n])
-                    took[name].append(time.perf_counter() - start)
-    base = np.median(took["torch LSTMCell"][BLOCK:])
-    for name, times in took.items():
-        times = np.array(times[BLOCK:]) * 1e6
-        middle, fast = np.median(times), np.quantile(times, 0.1)
-        line = f"{hidden:5d}  {name:22s} {middle:9.1f} us  {fast:9.1f} us  {base * 1e6 / middle:6.1f}x"
-        stream = made[name][2]
-        if stream:
-            spikes = heard[name] / len(x)
-            counted = stream.counters()["l0"]
-            rows = (counted["acs"] / len(x) - 4 * hidden * T) / (4 * hidden)
-            assert abs(rows - spikes) < 1e-6, "the counters and the states disagree"
-            size = rows * 4 * hidden * (1 if "int8" in name else 4)
-            line += f"  spikes {spikes / T / hidden:6.1%}  rows {size / 1e3:8.1f} kB  {size / middle / 1e3:6.2f} GB/s"
-        print(line, flush=True)
+    with torch.inference_mode():
+        for (inputs, hidden), models in read_trained(options, metrics).items():
+            x = models[0].x.reshape(-1, inputs)[: options.elements]
+            run(x, hidden, {(n, m.name): on_test_data(n, m, options.sequences) for m in models for n in WEIGHTS})
+        densities = {f"set {density:.0%}": density for density in options.density}
+        measured = [row for row in metrics["rows"] if row["contender"] == "spikeseq float32"]
+        densities |= {f"set as in {row['setting']}": row["density"] for row in measured}
+        for hidden in options.hidden:
+            x = np.random.default_rng(0).normal(size=(options.elements, options.inputs)).astype(np.float32)
+            sizes = options.inputs, hidden
+            run(x, hidden, {(n, name): with_density(n, *sizes, d) for n in WEIGHTS for name, d in densities.items()})
+    report(metrics, options)
+    finish("runtime", options, began, metrics)
+    return 0
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--elements", type=int, default=200)
-    parser.add_argument("--hidden", type=int, nargs="+", default=[128, 512, 1024])
-    parser.add_argument("--density", type=float, nargs="+", default=[0.05, 0.1, 0.2, 0.3])
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    print(
-        f"I = {I}, T = {T}, batch 1, one thread; median and fastest tenth of {options.elements}, speed against LSTMCell"
-    )
-    for hidden in options.hidden:
-        measure(hidden, options.elements, options.density)
+def read_options(arguments: Sequence[str] | None) -> Namespace:
+    parser: ArgumentParser = options_parser("runtime", __doc__, rounds=25)
+    parser.set_defaults(batch=1)
+    parser.add_argument("--hidden", type=positive, nargs="+", default=[128, 512, 1024], help="H, one run each")
+    parser.add_argument("--density", type=float, nargs="+", default=[0.05, 0.1, 0.2, 0.3], help="of +-1 spikes")
+    parser.add_argument("--trained", nargs="*", default=[], help="model files: spikes as they come on test data")
+    parser.add_argument("--sequences", type=positive, default=16, help="of the test data")
+    parser.add_argument("--block", type=positive, default=40, help="elements of a contender in a row")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.rounds, options.inputs, options.hidden, options.density, options.block = 2, 6, [16], [0.1, 0.5], 14
+    if options.batch != 1:
+        parser.error("--batch: a stream has one sequence; leave it out")
+    if options.block < WARMING + 2 or not all(0 <= density <= 1 for density in options.density):
+        parser.error(f"--block: at least {WARMING + 2}; --density: 0 to 1")
+    options.elements = options.block * 8  # different ones; used in turn
+    return options
+
+
+def read_trained(options: Namespace, metrics: dict[str, Any]) -> dict[tuple[int, int], list[Trained]]:
+    """Trained models by (I, H); one that cannot run here is absent, with the reason."""
+    found: dict[tuple[int, int], list[Trained]] = {}
+    if not options.trained:
+        metrics["absent"]["trained models"] = "none given: pass --trained runs/uci_har/spiking_t2/seed0/model.pt"
+    for path in options.trained:
+        try:
+            model = load_trained(path)
+        except SpikeseqError as error:
+            metrics["absent"][path] = f"{type(error).__name__}: {error}"
+            continue
+        program = model.programs["float32"]
+        found.setdefault((program.input_size, program.output_size), []).append(model)
+    return found
+
+
+def add(metrics: dict[str, Any], found: Measured) -> None:
+    """Put one size into the metrics, and print it."""
+    metrics["rows"] += found.rows
+    metrics["bandwidth"] += found.bandwidth
+    metrics["notes"] |= found.notes
+    narrow = [column for column in COLUMNS[2:] if column.key not in ("low", "high")]
+    show(found.rows, narrow, f"one element, batch 1: I={found.rows[0]['inputs']}, H={found.rows[0]['hidden']}")
+
+
+def report(metrics: dict[str, Any], options: Namespace) -> None:
+    """Bandwidths, targets, notes, the plot; and the tables for docs/results.md."""
+    targets = metrics["targets"] = [] if options.quick else runtime_targets.check(metrics["rows"])
+    cache = f"bandwidth, one thread, largest cache {cache_bytes() >> 20} MiB"
+    show(metrics["bandwidth"], RATES, cache)
+    if targets:
+        show(targets, runtime_targets.COLUMNS, "targets, T=2, 10 % spikes")
+    console.print(NOTE, highlight=False)
+    for name, note in metrics["notes"].items():
+        console.print(f"note: {name}: {note}", highlight=False, markup=False)
+    for name, reason in metrics["absent"].items():
+        console.print(f"not measured: {name}: {reason}", highlight=False, markup=False)
+    notes = " ".join(f"{name}: {note}." for name, note in metrics["notes"].items())
+    metrics["tables"] = [
+        table_of("rows", COLUMNS, "time of one element, batch 1, one thread, T=2", f"{NOTE} {notes}".strip()),
+        table_of("bandwidth", RATES, cache),
+    ]
+    if targets:
+        metrics["tables"].append(table_of("targets", runtime_targets.COLUMNS, "targets at 10 % spikes"))
+    save_png(draw(metrics["rows"], max(options.hidden)), options.out / "runtime_density.png")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -9,17 +9,23 @@ from pathlib import Path
 import pytest
 
 from spikeseq.report.record import read_record
+from spikeseq.report.results import results_page
+from spikeseq.runtime.library import library_path
 
 ROOT = Path(__file__).parents[2]
 OURS = {"LSTM (engine)", "HardLSTM", "QuantizedLSTM T=2", "SpikingLSTM T=2", "StreamLSTM T=2"}
+RUNTIME_PEERS = {
+    "torch.nn.LSTMCell", "torch.nn.LSTM, L = 1", "ONNX Runtime LSTM fp32", "ONNX Runtime LSTM int8", "snnTorch SLSTM",
+    "SpikingJelly SpikingLSTMCell", "Norse LSNNRecurrentCell",
+}  # fmt: skip
 PEERS = {"snnTorch SLSTM", "SpikingJelly SpikingLSTM", "Norse LSNNRecurrent"}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    def run_script(script):
+    def run_script(script, *more):
         out = tmp_path_factory.mktemp(script)
-        command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), "--quick", "--out", str(out)]
+        command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), "--quick", "--out", str(out), *more]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=out, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
@@ -37,6 +43,9 @@ def check_common(record, script):
     numbers = [value for row in record.metrics["rows"] for value in row.values() if isinstance(value, float)]
     assert numbers
     assert all(math.isfinite(value) and value > 0 for value in numbers)
+
+
+built = pytest.mark.skipif(library_path() is None, reason="the runtime's library was not built: make lib")
 
 
 def test_train_step(run):
@@ -87,3 +96,59 @@ def test_scaling(run):
     assert record.metrics["time per element, L=8 over L=4: nn.LSTM"] > 0
     for plot in ("scaling_time_steps.png", "scaling_length.png"):
         assert (out / plot).read_bytes().startswith(b"\x89PNG")
+
+
+@built
+def test_runtime(run, model_file, tmp_path):
+    record, text, out = run("runtime", "--trained", str(model_file), str(tmp_path / "missing.pt"))
+    check_common(record, "runtime")
+    sizes = {(row["inputs"], row["hidden"]) for row in record.metrics["rows"]}
+    assert sizes == {(8, 16), (6, 16)}  # of the trained model, and of the quick run
+    for inputs, hidden in sizes:
+        rows = [row for row in record.metrics["rows"] if (row["inputs"], row["hidden"]) == (inputs, hidden)]
+        peers = {row["contender"] for row in rows if not row["contender"].startswith("spikeseq")}
+        absent = set(record.metrics["absent"]) - {str(tmp_path / "missing.pt")}
+        assert peers | absent == RUNTIME_PEERS
+        assert not peers & absent
+        assert {"torch.nn.LSTMCell", "torch.nn.LSTM, L = 1"} <= peers
+        set_to = (
+            ["digits/untrained seed 3"] if inputs == 8 else ["set 10%", "set 50%", "set as in digits/untrained seed 3"]
+        )
+        ours = [(row["contender"], row["setting"]) for row in rows if row["contender"].startswith("spikeseq")]
+        assert sorted(ours) == sorted((f"spikeseq {w}", s) for w in ("float32", "int8") for s in set_to)
+        (base,) = [row for row in rows if row["contender"] == "torch.nn.LSTMCell"]
+        assert base["speed"] == base["best_speed"] == base["cold_speed"] == 1
+        for row in rows:
+            assert row["best_us"] <= row["median_us"]
+            assert row["low"] <= row["speed"] <= row["high"]
+        assert len([one for one in record.metrics["bandwidth"] if one["hidden"] == hidden]) == 3 * len(sizes)
+    assert "does not exist" in record.metrics["absent"][str(tmp_path / "missing.pt")]
+    assert "not measured" in text
+    assert record.metrics["targets"] == []
+    assert "### runtime: time of one element" in results_page([record])
+    assert (out / "runtime_density.png").read_bytes().startswith(b"\x89PNG")
+
+
+@built
+def test_runtime_accuracy(run, model_file, tmp_path):
+    record, _, _ = run("runtime_accuracy", "--models", str(model_file), str(tmp_path / "missing.pt"))
+    (row,) = record.metrics["rows"]
+    assert (row["model"], row["seed"], row["sequences"]) == ("digits/untrained", 3, 40)
+    assert set(record.metrics["absent"]) == {str(tmp_path / "missing.pt")}
+    kinds = [target["what"].split(" - ")[0] for target in record.metrics["targets"]]
+    assert kinds == ["|float32", "|float32", "|int8", "|int8"]
+    assert "### runtime_accuracy: accuracy of trained models" in results_page([record])
+
+
+@built
+def test_runtime_memory(run):
+    record, _, _ = run("runtime_memory")
+    check_common(record, "runtime_memory")
+    for row in record.metrics["rows"]:
+        assert row["program_resident"] >= row["program"] // 2  # pages: a small program may lie in one that is there
+        assert row["stream_resident"] >= row["stream"]
+    assert {(row["weights"], row["call"]) for row in record.metrics["flat"]} == {
+        (weights, call) for weights in ("float32", "int8") for call in ("step", "run")
+    }
+    assert all(row["elements"] == 5000 for row in record.metrics["flat"])
+    assert "### runtime_memory: bytes of a program" in results_page([record])

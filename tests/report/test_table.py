@@ -9,6 +9,7 @@ import pytest
 import rich.console
 
 from spikeseq.errors import DataError
+from spikeseq.report.bench import table_of
 from spikeseq.report.record import write_record
 from spikeseq.report.table import Column, Spread, cell_text, main, markdown_table, results_page, rich_table, summarise
 
@@ -136,6 +137,25 @@ def test_benchmarks_are_listed(make):
     page = results_page([make("lstm/B128", kind="bench", forward_ms=12.5, series=[1, 2])])
     assert "| lstm/B128 | forward_ms | 12.5000 (n = 1) |" in page
     assert "series" not in page
+
+
+def test_benchmarks_have_tables_of_their_own(make):
+    asked = table_of("rows", [Column("us", "µs", digits=1), "what"], "times", "A note.")
+    records = [
+        make("runtime", kind="bench", rows=[{"us": 1.25, "what": "a|b"}, {"what": "c"}], tables=[asked], speed=2.5),
+        make("plain", kind="bench", seed=1, value=3.5),
+        make("no_bench", kind="train", rows=[{"us": 7.5}], tables=[asked]),
+    ]
+    page = results_page(records)
+    table = "### runtime: times\n\n| µs | what |\n| ---: | --- |\n| 1.2 | a\\|b |\n| - | c |\n\nA note.\n\n## Where"
+    assert table in page
+    assert "| runtime | speed | 2.5000 (n = 1) |\n\n### runtime" in page
+    assert "7.5" not in page
+    # a benchmark that has nothing but a table
+    assert "## Benchmarks\n\n### alone: times" in results_page([make("alone", kind="bench", rows=[], tables=[asked])])
+    for wrong in ({**asked, "rows": "others"}, {**asked, "columns": [{"key": "us", "colour": 1}]}, {"rows": "rows"}, 3):
+        with pytest.raises(DataError, match="runtime: a table"):
+            results_page([make("runtime", kind="bench", rows=[], tables=[wrong])])
 
 
 def test_check_finds_a_typed_number(tmp_path, capsys, three):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from spikeseq.report.bench import own_tables
 from spikeseq.report.columns import Column, markdown_table
 from spikeseq.report.post_hoc import post_hoc_table
 from spikeseq.report.record import Record
@@ -75,11 +76,13 @@ def _data_section(name: str, rows: list[dict[str, Any]], post_hoc: tuple[list[di
 
 
 def _bench_section(records: Sequence[Record]) -> list[str]:
-    """Render the scalar metrics of benchmark records, one row each; no section where there are none."""
+    """Render the scalar metrics of benchmark records, one row each, then their own tables; no section without any."""
     rows = []
     for (name, _), runs in groups(record for record in records if record.kind == "bench").items():
         for key in dict.fromkeys(key for run in runs for key in run.metrics):
             values = [run.metrics[key] for run in runs if isinstance(run.metrics.get(key), int | float)]
             if values:
                 rows.append({"name": name, "metric": key, "value": spread(values, len(runs))})
-    return ["## Benchmarks\n\n" + markdown_table(rows, BENCH_COLUMNS)] if rows else []
+    parts = [markdown_table(rows, BENCH_COLUMNS)] if rows else []
+    parts += own_tables(records)
+    return ["## Benchmarks\n\n" + "\n".join(parts)] if parts else []
