@@ -30,6 +30,10 @@ class CheckpointError(SpikeseqError, RuntimeError):
     """A checkpoint or record cannot be read, or belongs to another model."""
 
 
+class CompilerError(SpikeseqError, RuntimeError):
+    """Steps were to be compiled in any case, and this machine's compiler is missing or fails."""
+
+
 def nearest(word: str, valid: Iterable[str]) -> str:
     """Return the remedy for a misspelt name: the closest valid one, then all of them."""
     names = sorted(valid)

@@ -47,6 +47,18 @@ def check_sequence(x: Tensor, input_size: int, batch_first: bool) -> None:
         raise ShapeError(f"x has shape {tuple(x.shape)}: a sequence needs at least one element")
 
 
+def check_elements(x: Tensor, batch_first: bool) -> None:
+    """Raise ShapeError unless ``x`` is a non-empty float sequence of elements of any shape, ``[L, B, C, ..]`` or ``[L, C]``."""
+    layout = "[B, L, C, ..]" if batch_first else "[L, B, C, ..]"
+    if not isinstance(x, Tensor) or not torch.is_floating_point(x):
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise ShapeError(f"x is {kind}: pass a float tensor {layout} (x.float())")
+    if x.dim() < 2:
+        raise ShapeError(f"x has shape {tuple(x.shape)}: pass {layout}, or [L, C] for one sequence")
+    if x.shape[1 if batch_first and x.dim() > 2 else 0] == 0:
+        raise ShapeError(f"x has shape {tuple(x.shape)}: a sequence needs at least one element")
+
+
 def check_lengths(lengths: Tensor | list[int], batch: int, seq_len: int) -> Tensor:
     """Return ``lengths`` as int64 ``[B]`` on the CPU; each must be in 1 .. seq_len."""
     try:

@@ -7,16 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from spikeseq.errors import ConfigError
+from spikeseq.errors import CompilerError, ConfigError
 from spikeseq.ops import fuse
 from spikeseq.ops.cells.grid import GridStep
 from spikeseq.ops.cells.hard_lstm import HardParams, QuantizedLSTMStep
+from spikeseq.ops.cells.lif import LIFStep
 from spikeseq.ops.cells.lstm import LSTMState, LSTMStep
 from spikeseq.ops.fuse import compiling
+from spikeseq.ops.neuron import LIFParams, LIFState
 from spikeseq.ops.scan import Projection, scan
 
 L, B, I, H = 3, 2, 3, 8
-real_compile = torch.compile
 
 
 class State(NamedTuple):
@@ -37,9 +38,10 @@ class HalvingStep:
 def machine(monkeypatch):
     """A machine on which nothing is known about the compiler yet."""
     monkeypatch.setattr(fuse, "_broken", [])
-    fuse._compiled.cache_clear()
+    compiled = fuse._compiled
+    compiled.cache_clear()
     yield monkeypatch
-    torch._dynamo.reset()
+    compiled.cache_clear()
 
 
 def problem(lead=(B,), params=()):
@@ -79,11 +81,29 @@ def test_compiled_equals_eager(name):
         torch.testing.assert_close(a, b, rtol=1e-6, atol=2e-6)
 
 
-def fail(function, structure):
-    def raise_(*args):
-        raise torch._dynamo.exc.BackendCompilerFailed(lambda: None, RuntimeError("no g++"), None)
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize("masked", [False, True], ids=["full", "masked"])
+def test_compiled_lif_equals_eager(reset, masked):
+    torch.manual_seed(3)
+    leaves = [torch.randn(L, B, H), torch.rand(B, H), torch.rand(1, H) + 0.5, torch.rand(1, 1)]
+    leaves = [v.requires_grad_() for v in leaves]
+    mask = (torch.arange(L)[:, None] < torch.tensor([2, L])).unsqueeze(-1) if masked else None
+    found = []
+    for mode in ("always", "never"):
+        with compiling(mode):
+            current, v, *params = leaves
+            spikes, last = scan(LIFStep(reset=reset), current, None, LIFState(v), LIFParams(*params), mask)
+            loss = sum((x * torch.linspace(-1, 1, x.numel()).view_as(x)).sum() for x in (spikes, *last))
+            found.append((spikes, *last, *torch.autograd.grad(loss, leaves)))
+    assert torch.equal(found[0][0], found[1][0])
+    assert 0 < found[0][0].sum() < L * B * H
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=2e-6)
 
-    return raise_
+
+def fail(function, layout):
+    raise RuntimeError("no g++")
 
 
 def lstm_sum():
@@ -97,7 +117,7 @@ def test_without_a_compiler_it_runs_eagerly_and_says_so_once(machine, caplog):
     with caplog.at_level(logging.WARNING, "spikeseq"):
         found = [lstm_sum() for _ in range(2)]
     (said,) = [r.getMessage() for r in caplog.records if r.name == "spikeseq"]
-    assert said.startswith("torch.compile does not work here, steps run eagerly (slower): ")
+    assert said.startswith("steps cannot be compiled here, they run eagerly (slower): ")
     assert "no g++" in said
     expected = results(LSTMStep(), problem(), HardParams, (B,), "never")
     for values, grads in found:
@@ -109,9 +129,9 @@ def test_without_a_compiler_it_tries_once_and_not_at_every_element(machine):
     """A try costs about 0.4 s: at 784 elements the first forward pass would take five minutes."""
     tries = []
 
-    def failing(function, structure):
+    def failing(function, layout):
         tries.append(function)
-        return fail(function, structure)
+        return fail(function, layout)
 
     machine.setattr(fuse, "COMPILE_FROM", 1)
     machine.setattr(fuse, "_compiled", failing)
@@ -121,24 +141,52 @@ def test_without_a_compiler_it_tries_once_and_not_at_every_element(machine):
 
 def test_without_a_compiler_always_is_an_error(machine):
     machine.setattr(fuse, "_compiled", fail)
-    with pytest.raises(torch._dynamo.exc.BackendCompilerFailed):
+    with pytest.raises(CompilerError, match=r"'always': a step cannot be compiled here \(no g\+\+\); pass 'auto'"):
         results(LSTMStep(), problem(), HardParams, (B,), "always")
 
 
-def test_many_shapes_in_one_process(machine):
-    """Dynamo gives up after 8 graphs of one function (masks, batch and layer sizes); a run must not."""
-    machine.setattr(torch, "compile", lambda f, **options: real_compile(f, fullgraph=True, backend="eager"))
+def test_each_layout_is_compiled_once(machine):
+    """Masks, batch and layer sizes, and the strides that a loss gives its gradient."""
+    made = []
+
+    def record(graph, examples, options):
+        made.append([tuple(x.shape) for x in examples])
+        return graph
+
+    machine.setattr(torch._inductor, "compile", record)
     machine.setattr(fuse, "COMPILE_FROM", 1)
     step = HalvingStep()
-    for dtype in (torch.float32, torch.float64):
-        for width in (4, 6):
-            for batch in (3, 5, 1):
-                for masked in (False, True):
-                    drive = torch.ones(2, batch, width, dtype=dtype, requires_grad=True)
-                    mask = torch.ones(2, batch, 1, dtype=torch.bool) if masked else None
-                    state = State(torch.zeros(batch, width, dtype=dtype))
-                    output, _ = scan(step, drive, torch.zeros(width, width, dtype=dtype), state, (), mask)
-                    assert torch.autograd.grad(output.sum(), drive)[0][:, 0, 0].tolist() == [1.5, 1.0]
+    for _ in range(2):
+        for dtype in (torch.float32, torch.float64):
+            for width in (4, 6):
+                for batch in (3, 1):
+                    for masked in (False, True):
+                        drive = torch.ones(2, batch, width, dtype=dtype, requires_grad=True)
+                        mask = torch.ones(2, batch, 1, dtype=torch.bool) if masked else None
+                        state = State(torch.zeros(batch, width, dtype=dtype))
+                        output, _ = scan(step, drive, torch.zeros(width, width, dtype=dtype), state, (), mask)
+                        for loss in (output.sum(), (output * torch.ones_like(output)).sum()):
+                            grad = torch.autograd.grad(loss, drive, retain_graph=True)[0]
+                            assert grad[:, 0, 0].tolist() == [1.5, 1.0]
+    # sum() gives a gradient of stride 0, but not behind a mask's where(), whose gradient is a tensor of its own
+    assert len(made) == 2 * 2 * 2 * (3 + 2)  # forward, backward for each stride; no second time
+
+
+def test_compiled_code_refuses_another_layout(machine):
+    """It reads memory by the strides it was made for: it must not run on others."""
+    with compiling("always"):
+        function = fuse.choose(fuse.advance(HalvingStep(), State, tuple), 1)
+    a, b, c = (torch.ones(2, 4) for _ in range(3))
+    function(a, None, None, (b,), (), None, (c,), None)
+    assert (c == 1.5).all()
+    with pytest.raises(AssertionError):
+        function(a, None, None, (torch.ones(4, 2).t(),), (), None, (c,), None)
+
+
+def test_examples_have_the_layout_asked_for_and_memory_of_their_own():
+    for x in (torch.zeros(3, 4)[:, 1:3], torch.zeros(1, 4).expand(5, 4), torch.zeros(2, 3).t(), torch.zeros(0, 3)):
+        twin = fuse._example(x.shape, x.stride(), x.dtype, x.device)
+        assert (twin.shape, twin.stride(), twin.data_ptr() == x.data_ptr() != 0) == (x.shape, x.stride(), False)
 
 
 def test_small_work_is_not_compiled(machine):

@@ -1,5 +1,6 @@
 """IF and LIF: one step by hand, the staircase against simulation, and what the optimal shift minimises."""
 
+import itertools
 import math
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikeseq.errors import ConfigError
-from spikeseq.ops.neuron import LIFParams, LIFState, lif_step, optimal_shift, staircase
+from spikeseq.ops.neuron import LIFParams, LIFState, dyadic_leak, lif_step, optimal_shift, staircase
 from spikeseq.ops.spike import Rectangle, level_count
 
 STEPS = range(1, 9)
@@ -42,6 +43,26 @@ def test_one_step_by_hand():
     )
     assert spikes.tolist() == [0, 1, 1]  # 0.75, 1.0 (a tie fires), 2.5
     assert state.v.tolist() == [0.75, 0.0, 1.5]  # reset by subtraction: what is above the threshold stays
+
+
+def test_reset_to_zero_forgets_what_is_above_the_threshold():
+    params = LIFParams(torch.tensor(1.0), torch.tensor(0.5))
+    v = torch.tensor([1.0, 1.0, 1.0], requires_grad=True)
+    spikes, state = lif_step(torch.tensor([0.25, 0.5, 2.0]), LIFState(v), params, Rectangle(), "zero")
+    assert spikes.tolist() == [0, 1, 1]
+    assert state.v.tolist() == [0.75, 0.0, 0.0]
+    assert torch.autograd.grad(state.v.sum(), v)[0].tolist() == [0.5, 0, 0]  # nothing through the spike
+
+
+def test_dyadic_leaks_are_the_nearest_by_the_logarithm_of_the_decay():
+    levels = [1 - 2.0**-k for k in range(9)] + [1.0]
+    assert dyadic_leak(torch.tensor(levels)).tolist() == levels
+    for low, high in itertools.pairwise(range(9)):  # the middle between k and k + 1 is a decay of 2^-(k + 1/2)
+        edge = 1 - 2.0 ** -(low + 0.5)
+        assert dyadic_leak(double([edge - 1e-9, edge + 1e-9])).tolist() == [levels[low], levels[high]]
+    assert dyadic_leak(double([1 - 2.0**-8.5 + 1e-9, -0.5, 1.5])).tolist() == [1.0, 0.0, 1.0]
+    leak = torch.tensor([0.3, 0.97], requires_grad=True)
+    assert torch.autograd.grad(dyadic_leak(leak).sum(), leak)[0].tolist() == [1, 1]
 
 
 def test_the_reset_carries_no_error_back():

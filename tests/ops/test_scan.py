@@ -12,12 +12,13 @@ from spikeseq.ops import scan as engine
 from spikeseq.ops.cells.grid import GridStep
 from spikeseq.ops.cells.gru import GRUState, GRUStep
 from spikeseq.ops.cells.hard_lstm import HardLSTMStep, HardParams, QuantizedLSTMStep
+from spikeseq.ops.cells.lif import LIFStep
 from spikeseq.ops.cells.lstm import LSTMState, LSTMStep
 from spikeseq.ops.cells.streams import StreamParams, StreamStep
-from spikeseq.ops.neuron import LIFParams, LIFState, lif_step
+from spikeseq.ops.neuron import LIFParams, LIFState
 from spikeseq.ops.reference import scan_reference
 from spikeseq.ops.scan import Projection, scan
-from spikeseq.ops.spike import Triangle
+from spikeseq.ops.spike import Arctan
 
 L, B, I, H = 7, 3, 5, 4
 
@@ -25,16 +26,6 @@ L, B, I, H = 7, 3, 5, 4
 class PairState(NamedTuple):
     h: Tensor
     c: Tensor
-
-
-@dataclass(frozen=True)
-class LIFStep:
-    """Spikes go out, the membrane stays in: the output is no part of the state."""
-
-    output_is_state = False
-
-    def __call__(self, preactivation: Tensor, state: LIFState, params: LIFParams) -> tuple[Tensor, LIFState]:
-        return lif_step(preactivation, state, params, Triangle())
 
 
 @dataclass(frozen=True)
@@ -86,6 +77,7 @@ CASES = {
     "grid4": lambda: Case(GridStep(4, max_packet=1), 4, 4, LSTMState, hard(), 4),
     "streams": lambda: Case(StreamStep(2), 4, 4, LSTMState, stream(), 2),
     "lif": lambda: Case(LIFStep(), 1, 1, LIFState, LIFParams(rand(1, H) + 0.5, rand(1, H))),
+    "lif zero": lambda: Case(LIFStep(Arctan(), "zero"), 1, 1, LIFState, LIFParams(rand(1, H) + 0.5, rand(1, H))),
     "lif rows": lambda: Case(LIFStep(), 1, 1, LIFState, LIFParams(rand(B, H) + 0.5, rand(1, 1))),
     "wide": lambda: Case(WideStep(), 2, 2, PairState),
     "wide mixed": lambda: Case(WideStep(), 2, 1, PairState),
@@ -174,7 +166,7 @@ def test_one_drive_for_all_replicas(monkeypatch, name, projected, masked):
     compare(case, build(case, projected, True, (1, B)), ragged(2, 7, 5) if masked else None)
 
 
-@pytest.mark.parametrize("name", ["lif", "wide", "hard"])
+@pytest.mark.parametrize("name", ["lif", "lif zero", "wide", "hard"])
 @pytest.mark.parametrize("projected", [True, False], ids=["Wx", "drive"])
 @pytest.mark.parametrize("masked", [False, True], ids=["full", "masked"])
 def test_a_cell_without_recurrent_product(name, projected, masked):

@@ -8,8 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikeseq.ops.spike import (
+    SURROGATES,
+    Arctan,
+    FastSigmoid,
     Rectangle,
     Triangle,
+    clamp_through,
     level_count,
     quantize_unit,
     round_half_away,
@@ -93,7 +97,7 @@ def test_quantize_unit_has_the_slope_of_the_clip(steps):
     assert slope(round_through, u).tolist() == [1] * 5
 
 
-@pytest.mark.parametrize("surrogate", [Rectangle(), Rectangle(0.25), Triangle(), Triangle(1.0)])
+@pytest.mark.parametrize("surrogate", [*(make() for make in SURROGATES.values()), Rectangle(0.25)])
 def test_a_surrogate_is_the_heaviside_step_and_fires_at_zero(surrogate):
     u = torch.tensor([-3.0, -1e-30, -0.0, 0.0, 1e-30, 3.0])
     assert surrogate(u).tolist() == [0, 0, 1, 1, 1, 1]
@@ -111,6 +115,28 @@ def test_rectangle_slope(width):
 def test_triangle_slope(u, height):
     found = slope(Triangle(height), torch.tensor([u], dtype=torch.float64)).item()
     assert found == pytest.approx(height * max(0.0, 1 - abs(u)), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "stand_in"),
+    [
+        # slope 1 / (1 + k |u|)^2 is that of u / (1 + k |u|);  (w / 2) / (1 + (pi w u / 2)^2) of atan(pi w u / 2) / pi
+        (FastSigmoid(4.0), lambda u: u / (1 + 4 * u.abs())),
+        (Arctan(2.0), lambda u: torch.atan(torch.pi * u) / torch.pi),
+        (Arctan(0.5), lambda u: torch.atan(torch.pi / 4 * u) / torch.pi),
+    ],
+)
+def test_smooth_surrogates_have_the_slope_of_what_they_are_named_after(surrogate, stand_in):
+    u = torch.linspace(-3, 3, 61, dtype=torch.float64)
+    torch.testing.assert_close(slope(surrogate, u), slope(stand_in, u), rtol=1e-12, atol=0)
+
+
+def test_a_parameter_that_left_its_range_can_come_back():
+    value = torch.tensor([-1.0, 0.5, 2.0], requires_grad=True)
+    clamped = clamp_through(value, 0, 1)
+    assert clamped.tolist() == [0, 0.5, 1]
+    assert torch.autograd.grad(clamped.sum(), value)[0].tolist() == [1, 1, 1]
+    assert clamp_through(value, 0).tolist() == [0, 0.5, 2]
 
 
 @pytest.mark.parametrize("steps", STEPS)

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from torch._dynamo.exc import TorchDynamoException
 
 from spikeseq import data as data_sets
 from spikeseq.conversion import ConvertConfig, convert
 from spikeseq.data import SequenceData
 from spikeseq.energy import count
+from spikeseq.errors import CompilerError
 from spikeseq.nn import observing
 from spikeseq.nn.checkpoint import ModelSettings
 from spikeseq.nn.classifier import SequenceClassifier
@@ -172,7 +172,7 @@ def _train(
     )
     try:
         run = fit(recipe, where / name, progress=progress, test=False)
-    except TorchDynamoException:  # a compiler that is there and does not work
+    except CompilerError:  # a compiler that is there and does not work
         slow = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, compile="never"))
         run = fit(slow, where / name, progress=progress, test=False)
     return run.model, run.record.metrics["train_seconds"]

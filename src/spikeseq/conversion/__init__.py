@@ -4,6 +4,7 @@ from spikeseq.conversion.config import ConvertConfig
 from spikeseq.conversion.convert import Conversion, convert
 from spikeseq.conversion.report import ConversionReport, LayerReport, PartReport
 from spikeseq.conversion.rules import Context, register
+from spikeseq.conversion.thresholds import init_thresholds
 
 __all__ = [
     "Context",
@@ -13,5 +14,6 @@ __all__ = [
     "LayerReport",
     "PartReport",
     "convert",
+    "init_thresholds",
     "register",
 ]

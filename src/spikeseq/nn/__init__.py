@@ -2,26 +2,47 @@
 
 from spikeseq.nn.cell import GRUCell, HardLSTMCell, LSTMCell, QuantizedLSTMCell, SpikingLSTMCell, StreamLSTMCell
 from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.nn.conv import SpikingConv1d, SpikingConv1dState, SpikingConv2d
+from spikeseq.nn.dropout import DropoutState, SequenceDropout
+from spikeseq.nn.lif import IF, LIF, IFCell, LIFCell
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, RunResult, SpikingLSTM, StreamLSTM
 from spikeseq.nn.observe import Seen, observing
+from spikeseq.nn.readout import Integrator, IntegratorState, Last
 from spikeseq.nn.replicas import SpikingLSTMState
+from spikeseq.nn.sequential import Sequential
 from spikeseq.ops.cells.gru import GRUState
 from spikeseq.ops.cells.lstm import LSTMState
+from spikeseq.ops.neuron import LIFParams, LIFState
 
 __all__ = [
     "GRU",
+    "IF",
+    "LIF",
     "LSTM",
+    "DropoutState",
     "GRUCell",
     "GRUState",
     "HardLSTM",
     "HardLSTMCell",
+    "IFCell",
+    "Integrator",
+    "IntegratorState",
+    "LIFCell",
+    "LIFParams",
+    "LIFState",
     "LSTMCell",
     "LSTMState",
+    "Last",
     "QuantizedLSTM",
     "QuantizedLSTMCell",
     "RunResult",
     "Seen",
     "SequenceClassifier",
+    "SequenceDropout",
+    "Sequential",
+    "SpikingConv1d",
+    "SpikingConv1dState",
+    "SpikingConv2d",
     "SpikingLSTM",
     "SpikingLSTMCell",
     "SpikingLSTMState",

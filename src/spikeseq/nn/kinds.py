@@ -22,15 +22,10 @@ from spikeseq.ops.cells.lstm import LSTMState, LSTMStep
 from spikeseq.ops.cells.streams import StreamParams, StreamStep
 from spikeseq.ops.reference import Step
 from spikeseq.ops.scan import Projection
-from spikeseq.ops.spike import straight_through
+from spikeseq.ops.spike import clamp_through
 
 SIGMOID_WIDTH = 4.0  # a hard sigmoid this wide has the slope of the sigmoid at 0
 SMALLEST = 1e-3  # thresholds and clip ranges stay positive in training
-
-
-def _within(value: Tensor, low: float, high: float | None = None) -> Tensor:
-    """Clamp to the allowed range; the gradient passes, so that a parameter that has left the range can come back."""
-    return straight_through(value.clamp(low, high), value)
 
 
 class Kind(ABC):
@@ -119,7 +114,7 @@ class HardKind(Kind):
 
     def params(self, values: Mapping[str, Tensor]) -> Any:
         """Positive ranges with a batch axis."""
-        threshold, clip = _within(values["threshold"], SMALLEST), _within(values["clip"], SMALLEST)
+        threshold, clip = clamp_through(values["threshold"], SMALLEST), clamp_through(values["clip"], SMALLEST)
         return HardParams(threshold.unsqueeze(1), clip.unsqueeze(0))
 
 
@@ -183,4 +178,4 @@ class StreamKind(GridKind):
     def params(self, values: Mapping[str, Tensor]) -> Any:
         """Positive ranges and leaks in [0, 1], with a batch axis."""
         hard = super().params(values)
-        return StreamParams(hard.threshold, hard.clip, _within(values["leak"], 0, 1).unsqueeze(1))
+        return StreamParams(hard.threshold, hard.clip, clamp_through(values["leak"], 0, 1).unsqueeze(1))

@@ -12,6 +12,7 @@ from spikeseq.errors import ConfigError, ShapeError
 from spikeseq.nn.kinds import Kind
 from spikeseq.nn.observe import Seen, report
 from spikeseq.nn.packing import pack_like, unpack
+from spikeseq.nn.sequence import valid_mask
 from spikeseq.ops.scan import scan
 from spikeseq.shapes import check_lengths, check_sequence, check_size
 
@@ -150,7 +151,7 @@ class Recurrent(nn.Module):
 
     def _pass(self, part: str, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One direction of one layer: ``x [L, *lead, I]`` -> ``[L, *lead, H]`` and the public state at its end."""
-        mask = None if lengths is None else _valid(lengths, x)
+        mask = None if lengths is None else valid_mask(lengths, x).unsqueeze(-1)
         values = self.part(part)
         if mask is not None:  # a NaN in the padding would reach the weights' gradient as 0 * NaN
             x = torch.where(mask.view(mask.shape[0], *(1,) * (x.dim() - 3), *mask.shape[1:]), x, torch.zeros_like(x))
@@ -202,11 +203,6 @@ def keep_ranges(module: nn.Module, names: list[str], state_dict: Any, prefix: st
     """Fill in a module's present values for ``names`` if ``state_dict`` has none of them: it is that of a plainer layer."""
     if not any(prefix + name in state_dict for name in names):
         state_dict.update({prefix + name: module.get_parameter(name).detach() for name in names})
-
-
-def _valid(lengths: Tensor, x: Tensor) -> Tensor:
-    """Mask ``[L, B, 1]``, False at padding."""
-    return (torch.arange(x.shape[0])[:, None] < lengths).unsqueeze(-1).to(x.device)
 
 
 def _reverse(x: Tensor, lengths: Tensor | None) -> Tensor:

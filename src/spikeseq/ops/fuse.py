@@ -1,25 +1,28 @@
 """One element of a scan, forward and backward, as one fused function: compiled where that pays, else as it is.
 
 Whether to compile is decided by the size of the sequence alone, never by what ran before, so that the same call gives
-the same bits in every process (only a process that compiles a step for more shapes than dynamo keeps runs the further
-ones eagerly). Compiled and eager agree spike for spike (tests/ops/test_fuse.py).
+the same bits in every process. Compiled and eager agree spike for spike (tests/ops/test_fuse.py).
+
+A step is traced once for each memory layout of its arguments (shapes, strides, dtype, device) and handed to inductor
+directly: within one scan every element has the layout of the first, so that nothing is checked from one to the next. By way of
+``torch.compile``, whose guards look at every argument of every call, a LIF layer took four times as long.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal
 
 import torch
+import torch._inductor
 from torch import Tensor
-from torch._dynamo.exc import BackendCompilerFailed, FailOnRecompileLimitHit
+from torch.fx.experimental.proxy_tensor import make_fx
 
-from spikeseq.errors import ConfigError
+from spikeseq.errors import CompilerError, ConfigError
 from spikeseq.ops.reference import Step, preactivation, where_valid
 
 log = logging.getLogger("spikeseq")
@@ -76,12 +79,14 @@ def advance(step: Step, state_type: Any, params_type: Any) -> Callable[..., None
 
 @functools.lru_cache(maxsize=256)
 def retreat(step: Step, state_type: Any, params_type: Any, wanted: tuple[bool, ...]) -> Callable[..., Any]:
-    """Backward of one element: its vjp; writes ``da_out``, adds the gradients of the wanted params to their sums."""
+    """Backward of one element: its vjp; writes ``da_out``; returns the gradients of the state, then the sums of those of the
+    wanted params with this element's added.
+    """
     element = _element(step, state_type, params_type)
 
     def backward(
         a: Any, mask: Any, state: Any, params: Any, g_out: Any, g_rec: Any, g_state: Any, sums: Any, da_out: Any
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    ) -> tuple[Tensor, ...]:
         def run(a: Tensor, state: Any, chosen: Any) -> Any:
             picked = iter(chosen)
             merged = tuple(next(picked) if want else p for want, p in zip(wanted, params, strict=True))
@@ -90,13 +95,13 @@ def retreat(step: Step, state_type: Any, params_type: Any, wanted: tuple[bool, .
 
         chosen = tuple(p for want, p in zip(wanted, params, strict=True) if want)
         vjp = torch.func.vjp(run, a, state, chosen)[1]
-        first = g_state[0] + g_rec
+        first = g_state[0] if g_rec is None else g_state[0] + g_rec
         if step.output_is_state:
             da, d_state, d_params = vjp((first + g_out, *g_state[1:]))
         else:
             da, d_state, d_params = vjp((first, *g_state[1:], g_out))
         da_out.copy_(da)
-        return d_state, tuple(s + d for s, d in zip(sums, d_params, strict=True))
+        return *(d.contiguous() for d in d_state), *(s + d for s, d in zip(sums, d_params, strict=True))
 
     return backward
 
@@ -108,40 +113,72 @@ def output_like(meta: Any, width: int, state: Any, params: Any, length: int) -> 
     return output.new_empty(length, *output.shape)
 
 
+def _flat(args: tuple[Any, ...]) -> list[Tensor]:
+    """The tensors of arguments that are tensors, tuples of tensors or None."""
+    return [x for a in args if a is not None for x in (a if isinstance(a, tuple) else (a,))]
+
+
+def _layout(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What decides over the compiled code: the structure of the arguments, and each tensor's memory layout."""
+    one = [(x.shape, x.stride(), x.dtype, x.device) for x in _flat(args)]
+    return tuple(None if a is None else len(a) if isinstance(a, tuple) else -1 for a in args), tuple(one)
+
+
+def _example(shape: torch.Size, stride: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor of that layout, in memory of its own: where two overlap, inductor copies."""
+    reach = 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True)) if shape.numel() else 0
+    return torch.zeros(reach, dtype=dtype, device=device).as_strided(shape, stride)
+
+
 @functools.lru_cache(maxsize=256)
-def _compiled(function: Callable[..., Any], structure: tuple[bool, ...]) -> Callable[..., Any]:
-    """Compile ``function`` for calls whose arguments are None where ``structure`` is False."""
-    # a code object of its own: dynamo counts recompilations per code object, and all steps share one closure's code
-    own = types.FunctionType(
-        function.__code__.replace(),
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    # gates and replicas are joined by writing each into its slice; inductor's default recomputes them for each branch
-    return torch.compile(own, fullgraph=True, options={"max_pointwise_cat_inputs": 1})
+def _compiled(function: Callable[..., Any], layout: tuple[Any, ...]) -> Callable[..., Any]:
+    """Compile ``function`` for arguments of a layout; the result takes their tensors one by one."""
+    structure, tensors = layout
+    examples: list[Any] = [_example(*one) for one in tensors]
+
+    def flat(*values: Tensor) -> Any:
+        rest = iter(values)
+        taken = (None if n is None else next(rest) if n < 0 else tuple(next(rest) for _ in range(n)) for n in structure)
+        return function(*taken)
+
+    with torch.no_grad():
+        graph = make_fx(flat)(*examples)
+        # gates and replicas are joined by writing each into its slice; inductor's default recomputes them for each branch
+        made: Callable[..., Any] = torch._inductor.compile(graph, examples, {"max_pointwise_cat_inputs": 1})
+    return made
+
+
+def _try(function: Callable[..., Any], args: tuple[Any, ...], mode: CompileMode) -> Callable[..., Any] | None:
+    """The compiled form for arguments like these; None, said once, where nothing can be compiled."""
+    if _broken and mode == "auto":
+        return None
+    try:
+        return _compiled(function, _layout(args))
+    except Exception as error:  # no C++ compiler, or one that fails: inductor raises many kinds
+        cause = " ".join(str(error).split())[:300]
+        if mode == "always":
+            raise CompilerError(
+                f"compile mode 'always': a step cannot be compiled here ({cause}); pass 'auto'"
+            ) from error
+        _broken.append(cause)
+        log.warning("steps cannot be compiled here, they run eagerly (slower): %s", cause)
+        return None
 
 
 def choose(function: Callable[..., Any], numbers: int) -> Callable[..., Any]:
-    """The compiled form of ``function`` where it pays and a compiler is there, else the function itself."""
+    """The compiled form of ``function`` where it pays and a compiler is there, else the function itself.
+
+    What is returned serves one scan: all calls must have the layout of the first (the compiled code checks it).
+    """
     mode = _mode.get()
     if mode == "never" or (mode == "auto" and (numbers < COMPILE_FROM or _broken)):
         return function
+    found: list[Callable[..., Any] | None] = []
 
-    def guarded(*args: Any) -> Any:
-        if _broken and mode == "auto":
-            return function(*args)
-        try:
-            return _compiled(function, tuple(a is not None for a in args))(*args)
-        except FailOnRecompileLimitHit:  # more shapes in one process than dynamo keeps: this one runs eagerly
-            return function(*args)
-        except BackendCompilerFailed as error:  # no C++ compiler, or one that fails
-            if mode == "always":
-                raise
-            _broken.append(str(error))
-            cause = " ".join(str(error).split())[:300]
-            log.warning("torch.compile does not work here, steps run eagerly (slower): %s", cause)
-            return function(*args)
+    def run(*args: Any) -> Any:
+        if not found:
+            found.append(_try(function, args, mode))
+        compiled = found[0]
+        return function(*args) if compiled is None else compiled(*_flat(args))
 
-    return guarded
+    return run

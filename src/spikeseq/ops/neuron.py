@@ -4,7 +4,7 @@ One time step, in this order::
 
     v <- leak * v + current        leak, then integrate
     s <- H(v - threshold)          spike; H(0) = 1: a potential that reaches the threshold fires
-    v <- v - threshold * s         reset by subtraction
+    v <- v - threshold * s         reset by subtraction; reset "zero": v <- v (1 - s)
 
     v          membrane potential, in units of the current
     leak       factor per time step, in [0, 1]; 1 means no leak (IF)
@@ -19,13 +19,16 @@ form for leak < 1 is this project's; it is checked against simulation for T = 1 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from spikeseq.errors import ConfigError
-from spikeseq.ops.spike import Surrogate
+from spikeseq.ops.spike import Surrogate, straight_through
+
+Reset = Literal["subtract", "zero"]
+SLOWEST = 8  # k of the slowest dyadic leak, 1 - 2^-k; slower ones are rounded to no leak
 
 
 class LIFState(NamedTuple):
@@ -41,12 +44,24 @@ class LIFParams(NamedTuple):
     leak: Tensor  # [H] or scalar, factor per time step in [0, 1]
 
 
-def lif_step(current: Tensor, state: LIFState, params: LIFParams, surrogate: Surrogate) -> tuple[Tensor, LIFState]:
+def lif_step(
+    current: Tensor, state: LIFState, params: LIFParams, surrogate: Surrogate, reset: Reset = "subtract"
+) -> tuple[Tensor, LIFState]:
     """Advance one time step: current ``[..., H]`` -> spikes ``{0, 1} [..., H]`` and the next state."""
     v = params.leak * state.v + current
     spikes = surrogate((v - params.threshold) / params.threshold)
-    # detached: a reset carries no error back through the surrogate
-    return spikes, LIFState(v - params.threshold * spikes.detach())
+    fired = spikes.detach()  # a reset carries no error back through the surrogate
+    return spikes, LIFState(v * (1 - fired) if reset == "zero" else v - params.threshold * fired)
+
+
+def dyadic_leak(leak: Tensor) -> Tensor:
+    """Round to the nearest ``1 - 2^-k``, ``k = 0 .. 8``, or to 1, by the logarithm of ``1 - leak``; gradient 1.
+
+    The product ``leak v = v - 2^-k v`` is then a shift and a subtraction.
+    """
+    levels = torch.tensor([1 - 2.0**-k for k in range(SLOWEST + 1)] + [1.0]).to(leak)
+    k = torch.round(-torch.log2((1 - leak.detach()).clamp(min=2.0 ** -(SLOWEST + 1)))).long()
+    return straight_through(levels[k.clamp(min=0)], leak)
 
 
 def staircase(leak: Tensor | float, time_steps: int, threshold: Tensor | float = 1.0) -> Tensor:

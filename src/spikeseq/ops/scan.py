@@ -129,8 +129,8 @@ class _Scan(torch.autograd.Function):
         expanded = tuple(p.expand(*p.shape[:-2], *paths[0].shape[-2:]) for p in params)
         kept = [p for p, want in zip(params, wanted, strict=True) if want]
         sums = tuple(torch.zeros_like(p.expand(*p.shape[:-2], *paths[0].shape[-2:]).contiguous()) for p in kept)
-        g_output, g_state = grads[0], tuple(grads[1:])
-        g_rec = torch.zeros_like(g_state[0])
+        g_output, g_state = grads[0], tuple(g.contiguous() for g in grads[1:])
+        g_rec = None if u is None else g_state[0].new_zeros(g_state[0].shape)
         d_source = torch.empty_like(source) if need_source else None
         d_weight = _gradient_of(weight) if weight is not None and need_weight else None
         d_bias = source.new_zeros(ctx.width) if need_bias else None
@@ -144,7 +144,8 @@ class _Scan(torch.autograd.Function):
             for n in range(stop - 1, start - 1, -1):
                 a = source[n].expand(*lead, ctx.width) if pre is None else pre[n]
                 valid = None if mask is None else mask[n]
-                g_state, sums = run(a, valid, slots[n], expanded, g_output[n], g_rec, g_state, sums, da[n - start])
+                found = run(a, valid, slots[n], expanded, g_output[n], g_rec, g_state, sums, da[n - start])
+                g_state, sums = tuple(found[:n_state]), tuple(found[n_state:])
                 if u is not None and back is not None:
                     g_rec = _times(da[n - start][..., -u.shape[0] :], back)
             if d_u is not None:
@@ -156,6 +157,6 @@ class _Scan(torch.autograd.Function):
                 d_bias += _rows(d_drive).sum(0)
             if d_source is not None:
                 d_source[start:stop] = d_drive if weight is None else _times(d_drive, weight.t())
-        g_state = (g_state[0] + g_rec, *g_state[1:])
+        g_state = g_state if g_rec is None else (g_state[0] + g_rec, *g_state[1:])
         d_params = iter([s.sum_to_size(p.shape) for s, p in zip(sums, kept, strict=True)])
         return None, d_source, d_weight, d_bias, d_u, *g_state, *(next(d_params) if want else None for want in wanted)

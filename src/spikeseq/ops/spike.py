@@ -10,6 +10,7 @@ Sources: Bengio et al. (2013), arXiv:1308.3432 (straight-through); Bu et al. (20
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,11 @@ Surrogate = Callable[[Tensor], Tensor]  # u [...] -> H(u) [...], with a slope of
 def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
     """Return the value of ``exact`` with the gradient of ``smooth``; both ``[...]``, any unit."""
     return exact.detach() + (smooth - smooth.detach())
+
+
+def clamp_through(value: Tensor, low: float, high: float | None = None) -> Tensor:
+    """Clamp to the allowed range with gradient 1, so that a parameter that has left the range can come back."""
+    return straight_through(value.clamp(low, high), value)
 
 
 def round_half_away(u: Tensor, shift: float = 0.5) -> Tensor:
@@ -64,6 +70,11 @@ class Rectangle:
         return straight_through((u >= 0).to(u.dtype), smooth)
 
 
+def _heaviside(u: Tensor, slope: Tensor) -> Tensor:
+    """``H(u)``, ``H(0) = 1``, with the gradient ``slope``."""
+    return straight_through((u >= 0).to(u.dtype), slope.detach() * u)
+
+
 @dataclass(frozen=True)
 class Triangle:
     """Heaviside step, ``H(0) = 1``; slope ``height * max(0, 1 - |u|)`` (Bellec et al. 2018, arXiv:1803.09574)."""
@@ -72,5 +83,34 @@ class Triangle:
 
     def __call__(self, u: Tensor) -> Tensor:
         """``u [...]`` in threshold units -> spikes ``{0, 1} [...]``."""
-        slope = self.height * torch.clamp(1 - u.abs(), min=0).detach()
-        return straight_through((u >= 0).to(u.dtype), slope * u)
+        return _heaviside(u, self.height * torch.clamp(1 - u.abs(), min=0))
+
+
+@dataclass(frozen=True)
+class FastSigmoid:
+    """Heaviside step, ``H(0) = 1``; slope ``1 / (1 + steepness |u|)^2`` (Zenke & Ganguli 2018, arXiv:1705.11146)."""
+
+    steepness: float = 10.0
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """``u [...]`` in threshold units -> spikes ``{0, 1} [...]``."""
+        return _heaviside(u, (1 + self.steepness * u.abs()) ** -2)
+
+
+@dataclass(frozen=True)
+class Arctan:
+    """Heaviside step, ``H(0) = 1``; slope ``(width / 2) / (1 + (pi width u / 2)^2)`` (Fang et al. 2021, arXiv:2007.05785)."""
+
+    width: float = 2.0
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """``u [...]`` in threshold units -> spikes ``{0, 1} [...]``."""
+        return _heaviside(u, self.width / 2 / (1 + (math.pi * self.width / 2 * u) ** 2))
+
+
+SURROGATES: dict[str, Callable[[], Surrogate]] = {
+    "rectangle": Rectangle,
+    "triangle": Triangle,
+    "fast_sigmoid": FastSigmoid,
+    "arctan": Arctan,
+}

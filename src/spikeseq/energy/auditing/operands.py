@@ -1,6 +1,7 @@
 r"""What the numbers of an operand cost to multiply with, judged from their values.
 
     small dyadic   k 2^e with |k| <= 16           a product is a shift and at most three more adds
+                   or 2^a - 2^b (a leak 1 - 2^-k)  two shifts and a subtraction
     levels         k s, one s for all, |k| <= 31  spikes, packets of spikes, gates k/T: a product is |k| adds of ``s w``
 
 The scale s of levels folds into the weights they meet. It is found from the smallest magnitude m as m / j, j = 1 .. 31.
@@ -20,12 +21,13 @@ _DENSE = 128  # distinct magnitudes above which no common scale is looked for; r
 
 
 def is_small_dyadic(x: Tensor | complex) -> bool:
-    """Whether every value is ``k 2^e`` with ``|k| <= 16``, exactly (zero included)."""
+    """Whether every value is ``k 2^e`` with ``|k| <= 16``, or a difference of two powers of two, exactly (zero included)."""
     x = torch.as_tensor(x)
     if x.is_complex():
         return False
-    mantissa = torch.frexp(x.detach().double()).mantissa * SHIFT_ADDS  # 16 > |mantissa| >= 8, whole for |k| <= 16
-    return bool((mantissa == mantissa.round()).all())
+    mantissa = torch.frexp(x.detach().double()).mantissa.abs()  # 1 > mantissa >= 1/2
+    few = mantissa * SHIFT_ADDS == (mantissa * SHIFT_ADDS).round()  # whole for |k| <= 16
+    return bool((few | (torch.frexp(1 - mantissa).mantissa == 0.5)).all())
 
 
 def is_power_of_two(x: Tensor | complex) -> bool:

@@ -1,0 +1,94 @@
+r"""Counting rules of neurons without recurrent weights and of their readout.
+
+Per sequence element and unit; the weights before the neurons are counted where they stand (dense.py), a spike there as a row
+of additions::
+
+    IF         neuron updates 2 (current, reset)                comparisons 1
+    LIF        neuron updates 1 (reset)                         comparisons 1   leak: 1 element-wise MAC, which adds the current
+               a leak that the audit takes for shifts, a sum of d signed powers of two: no MAC, d neuron updates in its place
+    Integrator neuron updates 1;  normalised by length: 1 element-wise MAC for each row and unit
+
+A reset to zero adds nothing. Thresholds and leaks of channels are words in memory, those of a whole layer are constants.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from spikeseq.energy.auditing.operands import is_small_dyadic
+from spikeseq.energy.counts import LayerCount
+from spikeseq.energy.recurrent import elements_of
+from spikeseq.energy.registry import Call, register
+from spikeseq.nn.lif import IF, LIF
+from spikeseq.nn.observe import Seen
+from spikeseq.nn.readout import Integrator
+
+
+def signed_powers(value: float) -> int:
+    """How many signed powers of two add up to ``value``, at fewest (its non-zero digits in non-adjacent form)."""
+    mantissa, _ = torch.frexp(torch.tensor(value, dtype=torch.float64))
+    whole, digits = int(float(mantissa) * 2**53), 0
+    while whole:
+        if whole & 1:
+            digit = 2 - (whole & 3)
+            whole -= digit
+            digits += 1
+        whole >>= 1
+    return digits
+
+
+@register(LIF, IF)
+def neurons(module: LIF | IF, call: Call) -> list[LayerCount]:
+    """Each call of a layer of neurons."""
+    return [_neurons(module, call.name, seen) for seen in call.seen if seen.module is module]
+
+
+def _neurons(module: LIF | IF, name: str, seen: Seen) -> LayerCount:
+    elements, units = elements_of(seen), float(seen.output.shape[-1])
+    spikes = float(seen.output.sum())
+    macs, adds = _leak(module)
+    adds += module.step.reset == "subtract"
+    stored = 0.0 if module.channels is None else 1.0 + (macs > 0)
+    updates = elements * units
+    return LayerCount(
+        name, macs=updates * macs, elementwise=updates * macs, neuron_updates=updates * adds, comparisons=updates,
+        spikes=spikes, weight_reads=updates * stored, state_reads=2 * updates, state_writes=updates + spikes,
+        spike_state_accesses=spikes, elements=elements, recurrent=True,
+        weight_words=float(sum(p.numel() for p in module.parameters())), state_words=units,
+    )  # fmt: skip
+
+
+def _leak(module: LIF | IF) -> tuple[float, float]:
+    """Multiplications and additions of ``leak v + current`` for each unit, on average over the channels."""
+    leaks = module.effective().leak.detach().flatten()
+    products = [not is_small_dyadic(leak) for leak in leaks]
+    adds = [0 if product else signed_powers(float(leak)) for leak, product in zip(leaks, products, strict=True)]
+    return sum(products) / len(leaks), sum(adds) / len(leaks)
+
+
+@register(Integrator)
+def integrator(module: Integrator, call: Call) -> list[LayerCount]:
+    """One addition for each element and unit; a division for each row where the length is divided by."""
+    x, lengths = call.argument(0, "x"), call.argument(2, "lengths")
+    units = float(call.output[1].v[0].numel() if call.output[0].dim() > 1 else call.output[0].numel())
+    rows = float(call.output[0].numel()) / units
+    elements = _elements(x, lengths, rows, module.batch_first)
+    products = rows * units if module.normalise == "length" else 0.0
+    return [
+        LayerCount(
+            call.name, macs=products, elementwise=products, neuron_updates=elements * units,
+            state_reads=2 * elements * units, state_writes=elements * units, elements=elements, recurrent=True,
+            state_words=units,
+        )
+    ]  # fmt: skip
+
+
+def _elements(x: Tensor | PackedSequence, lengths: object, rows: float, batch_first: bool) -> float:
+    """Elements that are there."""
+    if isinstance(x, PackedSequence):
+        return float(x.data.shape[0])
+    if lengths is not None:
+        return float(torch.as_tensor(lengths).sum())
+    return rows * float(x.shape[1 if batch_first and x.dim() > 2 else 0])
