@@ -46,6 +46,17 @@ def test_a_foreign_folder_is_refused(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_foreign_list_of_checksums_is_no_leave(tmp_path):
+    """A folder of downloads, for example."""
+    write_folder(tmp_path / "out", FILES)
+    sums = (tmp_path / "out" / "SHA256SUMS").read_text().split("\n", 1)
+    assert sums[0].startswith("# made by spikeseq export")
+    (tmp_path / "out" / "SHA256SUMS").write_text(sums[1])
+    with pytest.raises(ConfigError, match="holds 'SHA256SUMS'"):
+        write_folder(tmp_path / "out", NEWER)
+    assert content(tmp_path / "out") == FILES
+
+
 @pytest.mark.parametrize("name", ["a.txt", "new.txt", "SHA256SUMS"])
 def test_work_in_an_own_folder_is_not_lost(tmp_path, name):
     write_folder(tmp_path / "out", FILES)

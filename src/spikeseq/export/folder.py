@@ -12,6 +12,7 @@ from pathlib import Path
 from spikeseq.errors import ConfigError
 
 SUMS = "SHA256SUMS"  # as sha256sum -c reads it: tells what was written from what somebody else put there
+MARK = "# made by spikeseq export, which may replace these files while they are unchanged"
 BUILD = "build"  # of what a build makes from the files
 
 
@@ -27,12 +28,13 @@ def write_folder(folder: str | Path, files: Mapping[str, bytes]) -> Path:
     """
     target = Path(folder).resolve()
     check_replaceable(target)
-    lines = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items())]
+    lines = [f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in sorted(files.items())]
+    sums = "\n".join([MARK, *lines, ""])
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.mkdir()
-        for name, data in {**files, SUMS: "".join(lines).encode()}.items():
+        for name, data in {**files, SUMS: sums.encode()}.items():
             with open(temporary / name, "xb") as file:
                 file.write(data)
                 file.flush()
@@ -63,6 +65,8 @@ def _written(target: Path) -> set[str]:
     try:
         lines = (target / SUMS).read_text().splitlines()
     except (OSError, UnicodeDecodeError):
+        return set()
+    if lines[:1] != [MARK]:
         return set()
     sums = (line.partition("  ") for line in lines)
     own = {name for digest, _, name in sums if (target / name).is_file() and _digest(target / name) == digest}
