@@ -18,7 +18,9 @@ import numpy as np
 
 WAYS = (1, 4, 8)  # parts read side by side
 LINE = 64
-AT_LEAST = 16 << 20  # bytes of one timed read of a model's size: a shorter one would measure the call
+MEMORY = 0  # stands for a size that no cache holds
+PIECE = 1 << 20  # bytes of one timed read of memory: short, so that another job's turn falls into few of them
+AT_LEAST = 4 << 20  # bytes of one timed read of a model's size: a shorter one would measure the call
 
 
 def cache_bytes() -> int:
@@ -29,7 +31,7 @@ def cache_bytes() -> int:
 
 
 class Reader:
-    """Reads parts of one buffer and keeps the rates, by number of bytes and way of reading.
+    """Reads parts of one buffer and keeps the rates, by number of bytes (or MEMORY) and way of reading.
 
     size   bytes of the buffer; far larger than every cache, so that reading all of it reads memory
     """
@@ -49,34 +51,43 @@ class Reader:
     def sweep(self) -> None:
         """Read all of it: no cache holds anything else afterwards. The ways take turns."""
         self._turn += 1
-        self._read(self.buffer.nbytes, tuple(self.ways)[self._turn % len(self.ways)], 1)
+        way = tuple(self.ways)[self._turn % len(self.ways)]
+        piece = min(PIECE, self.buffer.nbytes)
+        for start in range(0, self.buffer.nbytes - piece + 1, piece):
+            self._read(MEMORY, way, start, piece)
 
     def repeat(self, size: int) -> None:
         """Read as much as a model, in every way; once before, so that it lies in the caches as far as it fits."""
         for way, read in self.ways.items():
-            read(size // 4, 1)
-            self._read(size, way, max(2, AT_LEAST // size))
+            read(0, size // 4, 1)
+            self._read(size, way, 0, size, max(2, AT_LEAST // size))
 
-    def rate(self, size: int | None = None) -> tuple[float, str]:
-        """Bytes per second, median of the fastest way, and that way's name; ``size`` None: the whole buffer."""
-        size = self.buffer.nbytes if size is None else size
+    def rate(self, size: int = MEMORY) -> tuple[float, str]:
+        """Bytes per second, median of the fastest way, and that way's name."""
         medians = {way: statistics.median(rates) for (of, way), rates in self.kept.items() if of == size}
         best = max(medians, key=medians.__getitem__)
         return medians[best], best
 
-    def _read(self, size: int, way: str, times: int) -> None:
-        start = time.perf_counter()
-        self.ways[way](size // 4, times)
-        self.kept.setdefault((size, way), []).append(times * size / (time.perf_counter() - start))
+    def _read(self, key: int, way: str, start: int, size: int, times: int = 1) -> None:
+        began = time.perf_counter()
+        self.ways[way](start // 4, size // 4, times)
+        self.kept.setdefault((key, way), []).append(times * size / (time.perf_counter() - began))
 
 
-def _ways(buffer: np.ndarray) -> dict[str, Callable[[int, int], object]]:
-    """Name -> call that reads so many floats from the front so many times."""
+def _ways(buffer: np.ndarray) -> dict[str, Callable[[int, int, int], object]]:
+    """Name -> call that reads so many floats, from a place on, so many times."""
     library = _compiled()
     if library is None:
-        return {"numpy.dot": lambda count, times: [buffer[:count] @ buffer[:count] for _ in range(times)]}
-    address = buffer.ctypes.data
-    return {f"C, {n} streams": lambda count, times, n=n: library.read_words(address, count, n, times) for n in WAYS}
+        return {"numpy.dot": lambda place, count, times: [_dot(buffer[place : place + count]) for _ in range(times)]}
+    at = buffer.ctypes.data
+    return {
+        f"C, {n} streams": lambda place, count, times, n=n: library.read_words(at + 4 * place, count, n, times)
+        for n in WAYS
+    }
+
+
+def _dot(values: np.ndarray) -> float:
+    return float(values @ values)
 
 
 def _compiled() -> ctypes.CDLL | None:

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from common import Column, finish, options_parser, positive, progress, show, start
+from common import Column, finish, options_parser, positive, show, start
 from runtime_ours import WEIGHTS, T
 from spikeseq import runtime
 from spikeseq.nn import SpikingLSTM
@@ -36,6 +36,7 @@ from spikeseq.report.bench import table_of
 STREAMS = 200  # to see one in the resident memory, which is counted in pages
 CHUNK = 1000
 READINGS = 100
+FLAT_BELOW = 0.01  # bytes per element
 COLUMNS = (
     Column("hidden", "H"), Column("weights"), Column("program", "program, bytes", digits=0),
     Column("program_resident", "resident, bytes", digits=0), Column("stream", "stream, bytes", digits=0),
@@ -44,7 +45,7 @@ COLUMNS = (
 FLAT = (
     Column("weights"), Column("call"), Column("elements", digits=0), Column("seconds", "s", digits=0),
     Column("start_mib", "resident at the start, MiB", digits=3), Column("grown_kib", "grown by, KiB", digits=0),
-    Column("late_kib", "in the last nine tenths, KiB", digits=0),
+    Column("late_kib", "in the second half, KiB", digits=0),
 )  # fmt: skip
 
 
@@ -70,7 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     title = f"one stream runs on, T={T}, I={options.inputs}, H={options.hidden}"
     metrics["tables"] = [
         table_of("rows", COLUMNS, f"bytes of a program and of a stream, T={T}, I={options.inputs}"),
-        table_of("flat", FLAT, title),
+        table_of(
+            "flat", FLAT, title, "Resident memory is read every hundredth of the way; all readings are in the record."
+        ),
     ]
     finish("runtime_memory", options, began, metrics)
     return 0
@@ -133,7 +136,7 @@ CALLS = {"step": by_step, "run": by_run}
 
 
 def run_on(weights: str, call: str, options: Namespace) -> dict[str, Any]:
-    """One stream over so many elements; growth from the first reading to the largest, and over the last nine tenths."""
+    """One stream over so many elements; growth from the first reading to the largest, and in the second half."""
     torch.manual_seed(0)
     stream = runtime.compile(SpikingLSTM(options.inputs, options.hidden, time_steps=T), weights).stream()
     x = np.random.default_rng(0).normal(size=(CHUNK, options.inputs)).astype(np.float32)
@@ -141,16 +144,13 @@ def run_on(weights: str, call: str, options: Namespace) -> dict[str, Any]:
     CALLS[call](stream, x)  # first use of everything
     gc.collect()
     readings, began = [resident()], time.perf_counter()
-    bar, advance = progress(chunks, f"{weights}, {call}")
-    with bar:
-        for chunk in range(chunks):
-            CALLS[call](stream, x)
-            if (chunk + 1) % max(1, chunks // READINGS) == 0:
-                readings.append(resident())
-            advance()
+    for chunk in range(chunks):  # without a progress bar: its thread allocates, too
+        CALLS[call](stream, x)
+        if (chunk + 1) % max(1, chunks // READINGS) == 0:
+            readings.append(resident())
     elements = stream.counters()["l0"]["elements"]
     assert elements == (chunks + 1) * CHUNK, "the stream lost elements"
-    late = readings[len(readings) // 10 :]
+    late = readings[len(readings) // 2 :]
     return {
         "weights": weights, "call": call, "elements": elements, "seconds": time.perf_counter() - began,
         "start_mib": readings[0] / 2**20, "grown_kib": (max(readings) - readings[0]) / 1024,
@@ -159,9 +159,14 @@ def run_on(weights: str, call: str, options: Namespace) -> dict[str, Any]:
 
 
 def flat_target(flat: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Less than a thousandth of a byte for each element: a leak of one object in a thousand elements would show."""
-    worst = max(row["late_kib"] * 1024 / row["elements"] for row in flat)
-    return {"what": "resident bytes grown per element", "limit": 1e-3, "value": worst, "met": worst < 1e-3}
+    """Bytes for each element of the second half; the smallest object lost once in a thousand elements would be 0.016."""
+    worst = max(row["late_kib"] * 1024 / (row["elements"] / 2) for row in flat)
+    return {
+        "what": "resident bytes grown per element, second half",
+        "limit": FLAT_BELOW,
+        "value": worst,
+        "met": worst < FLAT_BELOW,
+    }
 
 
 def resident() -> int:

@@ -118,7 +118,7 @@ def test_trained_model_runs_on_its_test_data(model_file):
     assert one.work()["spike_bytes"] == pytest.approx(rows * 4 * 16 * 4)
 
 
-def test_a_reader_reads_every_word():
+def test_a_reader_reads_every_word(monkeypatch):
     reader = runtime_bandwidth.Reader(1 << 16)
     library = runtime_bandwidth._compiled()
     if library is not None:
@@ -127,10 +127,21 @@ def test_a_reader_reads_every_word():
         for ways in runtime_bandwidth.WAYS:
             assert library.read_words(words.ctypes.data, 4096, ways, 1) == words[:4096].sum()
             assert library.read_words(words.ctypes.data, 4096, ways, 3) == 3 * words[:4096].sum()
+    monkeypatch.setattr(runtime_bandwidth, "PIECE", 1 << 14)
+    places: dict = {way: [] for way in reader.ways}
+    reader.ways = {
+        way: lambda place, count, times, way=way, read=read: (
+            places[way].append((place, count)),
+            read(place, count, times),
+        )
+        for way, read in reader.ways.items()
+    }
     for _ in range(len(reader.ways)):
         reader.sweep()
+    for seen in places.values():  # every float once
+        assert seen == [(place, 4096) for place in range(0, 1 << 14, 4096)]
     reader.repeat(4096)
-    assert set(reader.kept) == {(size, way) for size in (1 << 16, 4096) for way in reader.ways}
+    assert set(reader.kept) == {(size, way) for size in (runtime_bandwidth.MEMORY, 4096) for way in reader.ways}
     rate, way = reader.rate(4096)
     assert rate == np.median(reader.kept[4096, way])
     assert all(np.median(reader.kept[4096, other]) <= rate for other in reader.ways)
