@@ -12,7 +12,7 @@ from spikeseq.errors import ConfigError, DataError, ShapeError
 
 
 def test_the_names() -> None:
-    assert NAMES == ("digits", "mnist", "uci_har", "speech_commands")
+    assert NAMES == ("digits", "mnist", "uci_har", "speech_commands", "nmnist", "dvs_gesture")
 
 
 def test_unknown_name_gets_the_nearest() -> None:

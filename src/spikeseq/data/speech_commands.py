@@ -28,9 +28,12 @@ def load(*, standardise: bool = True) -> SequenceData:
     check_flag("standardise", standardise)
     clips = {split: read_prepared(split, WORDS15) for split in ("train", "valid", "test")}
     decibels = scale_of(clips["train"].x) if standardise else Decibels(torch.zeros(()), torch.ones(()), FLOOR)
+    splits = {which: as_split(part, decibels) for which, part in clips.items()}
     return SequenceData(
         name="speech_commands",
-        **{which: as_split(part, decibels) for which, part in clips.items()},
+        train=splits["train"],
+        valid=splits["valid"],
+        test=splits["test"],
         classes=WORDS15,
         source=SOURCE,
         licence="CC BY 4.0",
