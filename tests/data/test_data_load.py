@@ -17,7 +17,8 @@ def test_the_names() -> None:
 
 def test_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(
-        ConfigError, match=r"'minst'; did you mean 'mnist'\? valid: digits, mnist, speech_commands, uci_har"
+        ConfigError,
+        match=r"'minst'; did you mean 'mnist'\? valid: digits, dvs_gesture, mnist, nmnist, speech_commands, uci_har",
     ):
         load("minst")
 
