@@ -161,7 +161,9 @@ def test_what_integers_make_of_the_input_product(scale, code):
         product = x.astype(np.float64) @ layer.input_rows * layer.input_scale.astype(np.float64)
     else:
         u, unit = x / layer.input_step, 2.0 ** layer.input_shift.astype(np.float64)
-        product = np.clip(np.sign(u) * np.floor(np.abs(u) + 0.5), -127, 127) @ layer.input_rows.astype(np.float64) * unit
+        product = (
+            np.clip(np.sign(u) * np.floor(np.abs(u) + 0.5), -127, 127) @ layer.input_rows.astype(np.float64) * unit
+        )
         limit = limit / np.maximum(unit, 1) // 1 * np.maximum(unit, 1)  # clipped before it is shifted up
     assert (np.abs(product) > limit).any() == (scale > 1e6)
     stream.step(x)

@@ -18,6 +18,7 @@ from spikeseq.errors import ConfigError
 from spikeseq.nn.checkpoint import ModelSettings, load_sequence_model, save_model
 from spikeseq.nn.classifier import CELLS, SequenceClassifier
 from spikeseq.nn.kinds import GridKind, QuantizedKind, StreamKind
+from spikeseq.nn.level_kinds import HardGatedKind, LevelGatedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.report.record import new_record, write_record
 from spikeseq.train.evaluate import accuracy
@@ -155,6 +156,15 @@ def converted_settings(source: ModelSettings, model: SequenceClassifier) -> Mode
     options: dict[str, Any] = {} if layer.bias else {"bias": False}
     kind = layer.kind
     if isinstance(kind, QuantizedKind):
+        options |= {"time_steps": kind.time_steps, "shift": kind.shift, **kind.encoding.options()}
+    if isinstance(kind, HardGatedKind):
+        options |= {
+            "variant": kind.variant,
+            "candidate": "signed" if kind.signed else "relu",
+            "batch_norm": kind.batch_norm,
+        }
+        options |= {"recurrent_dropout": kind.recurrent_dropout, "gru_state": kind.gru_state}
+    if isinstance(kind, LevelGatedKind):
         options |= {"time_steps": kind.time_steps, "shift": kind.shift, **kind.encoding.options()}
     if isinstance(kind, StreamKind):
         options["leak"] = kind.leak

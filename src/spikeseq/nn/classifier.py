@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.adlif import AdLIF
+from spikeseq.nn.current_kinds import CurrentKind
 from spikeseq.nn.gated_current import GatedCurrent, HardGatedCurrent, LeakyCurrent, SpikingGatedCurrent
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
@@ -123,7 +124,9 @@ class SequenceClassifier(nn.Module):
 
     @property
     def _transmits_spikes(self) -> bool:
-        return isinstance(self.rnn, Recurrent) and self.rnn.kind.spikes
+        """Whether outputs are added without products; multi-bit ones are pooled first."""
+        kind = self.rnn.kind if isinstance(self.rnn, Recurrent) else None
+        return kind is not None and kind.spikes and not isinstance(kind, CurrentKind)
 
     @torch.no_grad()
     def run(self, x: Tensor, order: Order = "wavefront") -> Tensor:
