@@ -80,26 +80,35 @@ def test_proj_size():
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(nn.GRU, "GRU"), (nn.RNN, "RNN"), (nn.LSTMCell, "LSTMCell"), (nn.GRUCell, "GRUCell")]
+    ("module", "name"), [(nn.RNN, "RNN"), (nn.LSTMCell, "LSTMCell"), (nn.GRUCell, "GRUCell")]
 )  # fmt: skip
 def test_other_recurrent_modules(module, name):
-    words = (f" nn.{name}, which", "use nn.LSTM", "register a handler with spikeseq.conversion.register")
+    words = (f" nn.{name}, which", "use nn.LSTM or nn.GRU", "register a handler with spikeseq.conversion.register")
     fails(ConversionError, "'body.rnn'", *words, model=Net(module(3, 4)))
     fails(ConversionError, "'model'", *words, model=module(3, 4))
     # beside an LSTM too: half a conversion is none
     fails(ConversionError, "'1.body.rnn'", *words, model=nn.Sequential(lstm_net(), Net(module(4, 4))))
 
 
-def test_our_own_gru_is_not_left_float_in_silence():
+def test_a_gru_as_streams_or_in_smaller_packets():
+    gru = Net(nn.GRU(3, 4, batch_first=True))
+    words = ("'body.rnn'", "a gated current has no streams", 'scheme="grid"')
+    fails(ConversionError, *words, model=gru, config=ConvertConfig(scheme="streams"))
+    words = ("'body.rnn'", "packets of up to time_steps=4 spikes", "max_packet=1", "time_steps=1")
+    fails(ConversionError, *words, model=gru, config=ConvertConfig(4, max_packet=1))
+    assert spikeseq.convert(gru, ConvertConfig(1, max_packet=1), [X]).model
+
+
+def test_our_own_cells_are_not_left_float_in_silence():
     class Both(Net):
         def __init__(self):
             super().__init__(nn.LSTM(4, 4, batch_first=True))
-            self.gru = spikeseq.nn.GRU(3, 4, batch_first=True)
+            self.gru = spikeseq.nn.GRUCell(3, 4)
 
         def forward(self, x):
-            return super().forward(self.gru(x)[0])
+            return super().forward(torch.stack([self.gru(element)[0] for element in x.unbind(1)], 1))
 
-    fails(ConversionError, "'gru'", "GRU", model=Both())
+    fails(ConversionError, "'gru'", "GRUCell", model=Both())
 
 
 def test_a_subclass_of_lstm_is_not_guessed_at():
@@ -111,7 +120,12 @@ def test_a_subclass_of_lstm_is_not_guessed_at():
 
 def test_a_model_without_lstm():
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
-    fails(ConversionError, "Sequential holds no layer", "it needs an nn.LSTM, or a registered layer", model=model)
+    fails(
+        ConversionError,
+        "Sequential holds no layer",
+        "it needs an nn.LSTM, an nn.GRU, or a registered layer",
+        model=model,
+    )
 
 
 def test_a_module_never_called():

@@ -89,7 +89,7 @@ def test_what_is_inside_a_registered_layer_is_its_own_affair():
         def __init__(self):
             super().__init__()
             self.own, self.lstm = Wrapper(), nn.LSTM(3, 4)
-            self.own.extra = nn.GRU(3, 3)
+            self.own.extra = nn.RNN(3, 3)
 
         def forward(self, x):
             return self.lstm(self.own(x))[0]
@@ -109,9 +109,9 @@ def test_a_handler_lifts_the_refusal_and_a_later_one_replaces_it():
         def forward(self, x, state=None):
             return x, state
 
-    model = nn.Sequential(nn.GRU(3, 4))
+    model = nn.Sequential(nn.RNN(3, 4))
     for label in ("first", "second"):
-        register(nn.GRU)(lambda layer, context, label=label: (Keep(label), LayerReport(context.name, "GRU", label)))
+        register(nn.RNN)(lambda layer, context, label=label: (Keep(label), LayerReport(context.name, "RNN", label)))
         result = spikeseq.convert(model, ConvertConfig(thresholds="fixed"))
         assert (result.model[0].label, result.report.layers[0].target) == (label, label)
 

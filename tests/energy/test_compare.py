@@ -96,7 +96,7 @@ def test_rows():
 
 
 def test_nothing_that_spikes():
-    with pytest.raises(ConfigError, match="no spiking or quantised LSTM; convert it first"):
+    with pytest.raises(ConfigError, match="no spiking or quantised layer; convert it first"):
         compare(nn.LSTM(I, H), X)
 
 

@@ -45,11 +45,12 @@ def test_padding_changes_nothing(cell, pooling):
         model(x, [7, 1, 1])
 
 
-@pytest.mark.parametrize("cell", ["spiking_lstm", "stream_lstm"])
+@pytest.mark.parametrize("cell", ["spiking_lstm", "stream_lstm", "spiking_gated_current"])
 def test_the_readout_of_spikes_accumulates(cell):
     """Whatever the pooling; only the first layer multiplies."""
     for pooling in ("last", "mean"):
-        model = snn.SequenceClassifier(3, 8, 5, cell, pooling=pooling)
+        options = {"batch_norm": False} if cell == "spiking_gated_current" else {}
+        model = snn.SequenceClassifier(3, 8, 5, cell, pooling=pooling, options=options)
         x = torch.randn(2, 8, 3)  # a mean over 8 elements is a shift
         assert_accumulate_only(model, x, allow=["input layer"])
         trained, tested = model.train()(x), model.eval()(x)
@@ -78,7 +79,9 @@ def test_options_reach_the_layer_and_dropout_is_off_in_evaluation():
 
 
 def test_names_that_do_not_exist():
-    with pytest.raises(ConfigError, match=r"cell='spiking_lst': did you mean 'spiking_lstm'.* valid: gru, hard_lstm"):
+    with pytest.raises(
+        ConfigError, match=r"cell='spiking_lst': did you mean 'spiking_lstm'.* valid: adlif, gated_current, gru"
+    ):
         snn.SequenceClassifier(3, 8, 5, "spiking_lst")
     with pytest.raises(ConfigError, match=r"pooling='lst': did you mean 'last'.* valid: last, mean"):
         snn.SequenceClassifier(3, 8, 5, pooling="lst")

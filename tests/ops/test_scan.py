@@ -9,15 +9,20 @@ from torch import Tensor
 
 from spikeseq.errors import ConfigError
 from spikeseq.ops import scan as engine
+from spikeseq.ops.cells.adlif import AdLIFParams, AdLIFState, AdLIFStep
+from spikeseq.ops.cells.current import CurrentState, CurrentStep
+from spikeseq.ops.cells.gated_current import Gated, GatedParams, HardGatedState, HardGatedStep, LevelGated, LevelParams
 from spikeseq.ops.cells.grid import GridStep
 from spikeseq.ops.cells.gru import GRUState, GRUStep
 from spikeseq.ops.cells.hard_lstm import HardLSTMStep, HardParams, QuantizedLSTMStep
+from spikeseq.ops.cells.leaky_current import Leaky, LeakyParams
 from spikeseq.ops.cells.lif import LIFStep
 from spikeseq.ops.cells.lstm import LSTMState, LSTMStep
 from spikeseq.ops.cells.streams import StreamParams, StreamStep
 from spikeseq.ops.neuron import LIFParams, LIFState
 from spikeseq.ops.reference import scan_reference
 from spikeseq.ops.scan import Projection, scan
+from spikeseq.ops.sigma_delta import SigmaDelta
 from spikeseq.ops.spike import Arctan
 
 L, B, I, H = 7, 3, 5, 4
@@ -68,6 +73,14 @@ def stream():
     return StreamParams(*hard(), 0.5 + rand(3, 1, H) / 2)
 
 
+def gated_levels():
+    return LevelParams(torch.ones(1, 1).double(), rand(B, H) + 0.5, rand(1, H) + 1, rand(1, H) + 0.3)
+
+
+def adlif():
+    return AdLIFParams(*(0.2 + 0.6 * rand(1, H) for _ in range(4)))
+
+
 CASES = {
     "lstm": lambda: Case(LSTMStep(), 4, 4, LSTMState),
     "gru": lambda: Case(GRUStep(), 4, 3, GRUState),
@@ -79,6 +92,22 @@ CASES = {
     "lif": lambda: Case(LIFStep(), 1, 1, LIFState, LIFParams(rand(1, H) + 0.5, rand(1, H))),
     "lif zero": lambda: Case(LIFStep(Arctan(), "zero"), 1, 1, LIFState, LIFParams(rand(1, H) + 0.5, rand(1, H))),
     "lif rows": lambda: Case(LIFStep(), 1, 1, LIFState, LIFParams(rand(B, H) + 0.5, rand(1, 1))),
+    "gated": lambda: Case(
+        CurrentStep(Gated(), SigmaDelta(7)), 2, 2, CurrentState, GatedParams(rand(1, 1) + 0.5, rand(B, H) + 0.5)
+    ),
+    "gated levels": lambda: Case(
+        CurrentStep(LevelGated(4, True), SigmaDelta(4, signed=True)), 2, 2, CurrentState, gated_levels()
+    ),
+    "gated hard": lambda: Case(HardGatedStep(LevelGated(None)), 2, 2, HardGatedState, gated_levels()),
+    "leaky": lambda: Case(
+        CurrentStep(Leaky(), SigmaDelta(8, 1, "trunc", True)),
+        1,
+        1,
+        CurrentState,
+        LeakyParams(rand(1, 1) + 1, rand(1, H)),
+    ),
+    "adlif": lambda: Case(AdLIFStep(), 1, 1, AdLIFState, adlif()),
+    "adlif symplectic": lambda: Case(AdLIFStep(True), 1, 1, AdLIFState, adlif()),
     "wide": lambda: Case(WideStep(), 2, 2, PairState),
     "wide mixed": lambda: Case(WideStep(), 2, 1, PairState),
 }
@@ -166,7 +195,7 @@ def test_one_drive_for_all_replicas(monkeypatch, name, projected, masked):
     compare(case, build(case, projected, True, (1, B)), ragged(2, 7, 5) if masked else None)
 
 
-@pytest.mark.parametrize("name", ["lif", "lif zero", "wide", "hard"])
+@pytest.mark.parametrize("name", ["lif", "lif zero", "wide", "hard", "gated", "adlif"])
 @pytest.mark.parametrize("projected", [True, False], ids=["Wx", "drive"])
 @pytest.mark.parametrize("masked", [False, True], ids=["full", "masked"])
 def test_a_cell_without_recurrent_product(name, projected, masked):

@@ -15,9 +15,10 @@ from spikeseq.conversion import ConvertConfig
 from spikeseq.conversion import convert as run_convert
 from spikeseq.data import SequenceData
 from spikeseq.errors import ConfigError
-from spikeseq.nn.checkpoint import ModelSettings, load_model, save_model
+from spikeseq.nn.checkpoint import ModelSettings, load_sequence_model, save_model
 from spikeseq.nn.classifier import CELLS, SequenceClassifier
 from spikeseq.nn.kinds import GridKind, QuantizedKind, StreamKind
+from spikeseq.nn.level_kinds import HardGatedKind, LevelGatedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.report.record import new_record, write_record
 from spikeseq.train.evaluate import accuracy
@@ -92,7 +93,7 @@ def convert(
         sweep: instead, convert at T = 1, 2, 4, 8, 16 with and without shift, as grid, unit spikes, IF and LIF streams
         record: write the sweep's record to this folder, as <name>_post_hoc/seed<seed>.json
     """
-    model, _, notes = load_model(checkpoint)
+    model, _, notes = load_sequence_model(checkpoint)
     data = data_of(notes, checkpoint)
     config = ConvertConfig(
         time_steps, scheme, neuron, leak, shift, max_packet, stage,
@@ -128,7 +129,7 @@ def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test",
         raise ConfigError(
             f"record={record!r} with split={split!r}: results hold test figures; leave out one of the two"
         )
-    model, _, notes = load_model(checkpoint)
+    model, _, notes = load_sequence_model(checkpoint)
     data = data_of(notes, checkpoint)
     chosen = dataclasses.replace(data, test=getattr(data, split))
     started = time.time()
@@ -155,6 +156,15 @@ def converted_settings(source: ModelSettings, model: SequenceClassifier) -> Mode
     options: dict[str, Any] = {} if layer.bias else {"bias": False}
     kind = layer.kind
     if isinstance(kind, QuantizedKind):
+        options |= {"time_steps": kind.time_steps, "shift": kind.shift, **kind.encoding.options()}
+    if isinstance(kind, HardGatedKind):
+        options |= {
+            "variant": kind.variant,
+            "candidate": "signed" if kind.signed else "relu",
+            "batch_norm": kind.batch_norm,
+        }
+        options |= {"recurrent_dropout": kind.recurrent_dropout, "gru_state": kind.gru_state}
+    if isinstance(kind, LevelGatedKind):
         options |= {"time_steps": kind.time_steps, "shift": kind.shift, **kind.encoding.options()}
     if isinstance(kind, StreamKind):
         options["leak"] = kind.leak

@@ -16,7 +16,7 @@ from spikeseq.energy import Comparison, PriceTable, audit, compare, price, read_
 from spikeseq.energy.compare import FORMATS, MEMORIES, rows
 from spikeseq.energy.cost import Memory
 from spikeseq.errors import ConfigError
-from spikeseq.nn.checkpoint import load_model
+from spikeseq.nn.checkpoint import load_sequence_model
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
@@ -51,11 +51,12 @@ def energy(
     if sequences < 1:
         raise ConfigError(f"sequences={sequences}: count at least one sequence")
     prices = read_table(table) if table else None
-    model, _, notes = load_model(checkpoint)
+    model, _, notes = load_sequence_model(checkpoint)
     data = data_of(notes, checkpoint)
     started = time.time()
     network: nn.Module = as_spiking(model)
-    if not any(isinstance(m, Recurrent) and isinstance(m.kind, QuantizedKind) for m in model.modules()):
+    layers = [m.kind for m in model.modules() if isinstance(m, Recurrent)]
+    if not any(kind.spikes or isinstance(kind, QuantizedKind) for kind in layers):
         network = convert(model, ConvertConfig(time_steps), calibration_rows(data)).model
         console.print(f"converted without training, T = {time_steps}: train it for what its spikes really cost")
     found = compare(network, data.test.x[:sequences])

@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import PackedSequence
 from spikeseq.errors import DataError, ShapeError, SpikeseqError
 from spikeseq.nn.observe import observing
 from spikeseq.nn.recurrent import Recurrent
+from spikeseq.ops.reference import preactivation
 from spikeseq.ops.spike import level_count
 
 THRESHOLDS = torch.linspace(1.0, 10.0, 91)  # candidates for V, unit of a
@@ -93,22 +94,37 @@ def _check_features(name: str, module: nn.Module, x: Any) -> None:
         )
 
 
-def preactivations(layer: Recurrent, calls: list[Call], samples: int) -> dict[str, Tensor]:
-    """Preactivations ``[N, 4H]`` of each part ("l0", "l0_reverse", ..) over the calls, padding left out, N <= samples."""
-    found: dict[str, list[Tensor]] = {}
+class Rows(NamedTuple):
+    """What one layer and direction computed with, sampled over elements and rows of the batch."""
+
+    x: Tensor  # [N, I] input
+    h: Tensor  # [N, H] transmitted at the element before
+    a: Tensor  # [N, G] preactivation
+
+
+def sampled(layer: Recurrent, calls: list[Call], samples: int) -> dict[str, Rows]:
+    """Rows of each part ("l0", "l0_reverse", ..) over the calls, padding left out, N <= samples."""
+    found: dict[str, list[Rows]] = {}
     share = max(1, samples // max(1, len(calls)))
     for args, kwargs in calls:
-        with observing() as seen:
+        with torch.no_grad(), observing() as seen:
             layer(*args, **kwargs)
         for s in seen:
-            values = layer.part(s.part)
             earlier = torch.cat([s.first.unsqueeze(0), s.output[:-1]])
-            projection, recurrent = layer.kind.projection(s.x, values)
-            a = torch.nn.functional.linear(s.x, projection.weight, projection.bias) + earlier @ recurrent.t()
-            rows = a[s.mask.squeeze(-1)] if s.mask is not None else a.reshape(-1, a.shape[-1])
-            pick = torch.linspace(0, len(rows) - 1, min(share, len(rows))).long()
-            found.setdefault(s.part, []).append(rows[pick])
-    return {part: torch.cat(rows) for part, rows in found.items()}
+            with torch.no_grad():
+                projection, recurrent = layer.kind.projection(s.x, layer.part(s.part))
+                drive = torch.nn.functional.linear(s.x, projection.weight, projection.bias)
+                values = Rows(s.x, earlier, preactivation(drive, earlier @ recurrent.t()))
+            there = (v[s.mask.squeeze(-1)] if s.mask is not None else v.reshape(-1, v.shape[-1]) for v in values)
+            rows = Rows(*there)
+            pick = torch.linspace(0, len(rows.a) - 1, min(share, len(rows.a))).long()
+            found.setdefault(s.part, []).append(Rows(*(v[pick] for v in rows)))
+    return {part: Rows(*(torch.cat(v) for v in zip(*rows, strict=True))) for part, rows in found.items()}
+
+
+def preactivations(layer: Recurrent, calls: list[Call], samples: int) -> dict[str, Tensor]:
+    """Preactivations ``[N, G]`` alone."""
+    return {part: rows.a for part, rows in sampled(layer, calls, samples).items()}
 
 
 def input_range(calls: list[Call], batch_first: bool) -> Tensor:

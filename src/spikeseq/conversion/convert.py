@@ -1,4 +1,4 @@
-"""``convert``: a trained model with LSTM layers in, the same model with spiking layers out."""
+"""``convert``: a trained model with LSTM or GRU layers in, the same model with spiking layers out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from spikeseq.conversion.report import ConversionReport
 from spikeseq.conversion.rules import Context, handler_of
 from spikeseq.errors import ConfigError, ConversionError
 from spikeseq.nn.cell import RecurrentCell
-from spikeseq.nn.lstm import SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
 
 UNSUPPORTED = (nn.RNNBase, nn.RNNCellBase, Recurrent, RecurrentCell)  # recurrent layers: an error where no handler is
@@ -31,9 +30,9 @@ class Conversion(NamedTuple):
 def convert(
     model: nn.Module, config: ConvertConfig | None = None, calibration: Iterable[Any] | None = None
 ) -> Conversion:
-    """Convert every LSTM layer of a trained model into a spiking one.
+    """Convert every LSTM and GRU layer of a trained model into a spiking one.
 
-    model        any nn.Module with ``nn.LSTM`` (or spikeseq) layers anywhere in it; it is left untouched
+    model        any nn.Module with ``nn.LSTM``, ``nn.GRU`` (or spikeseq) layers anywhere in it; it is left untouched
     config       what to make of them, see :class:`ConvertConfig`
     calibration  iterable of input batches, or of (input, target) pairs whose target is ignored
     Returns the converted copy, with the same signature, and a report of what was done to each layer.
@@ -73,14 +72,14 @@ def _convertible(model: nn.Module) -> dict[str, nn.Module]:
         if handler_of(module) is not None:
             found[name] = module
             inside.update(module.modules())
-        elif isinstance(module, UNSUPPORTED) and not isinstance(module, SpikingLSTM | StreamLSTM):
+        elif isinstance(module, UNSUPPORTED) and not (isinstance(module, Recurrent) and module.kind.spikes):
             raise ConversionError(
-                f"module {name or 'model'!r} is {_type_name(module)}, which convert() does not know; use nn.LSTM, "
+                f"module {name or 'model'!r} is {_type_name(module)}, which convert() does not know; use nn.LSTM or nn.GRU, "
                 "or register a handler with spikeseq.conversion.register"
             )
     if not found:
         raise ConversionError(
-            f"{type(model).__name__} holds no layer that convert() knows; it needs an nn.LSTM, or a registered layer"
+            f"{type(model).__name__} holds no layer that convert() knows; it needs an nn.LSTM, an nn.GRU, or a registered layer"
         )
     return found
 

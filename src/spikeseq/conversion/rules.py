@@ -10,7 +10,7 @@ layer of your own::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from spikeseq.conversion.config import ConvertConfig
 from spikeseq.conversion.report import LayerReport, PartReport
 from spikeseq.errors import ConversionError
 from spikeseq.nn.kinds import QuantizedKind
+from spikeseq.nn.level_kinds import LevelGatedKind
 from spikeseq.nn.lstm import LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
 
@@ -65,9 +66,9 @@ def convert_lstm(layer: nn.LSTM, context: Context) -> tuple[nn.Module, LayerRepo
             f"module {context.name or 'model'!r}: nn.LSTM with proj_size={layer.proj_size} has no spiking twin; "
             "train it with proj_size=0 and a Linear behind it"
         )
-    source = _like(LSTM, layer)
+    source = like(LSTM, layer)
     source.load_state_dict(layer.state_dict())
-    _freeze_like(source, layer)
+    freeze_like(source, layer)
     return _convert(source, context, "nn.LSTM", torch.sigmoid)
 
 
@@ -117,12 +118,12 @@ def _convert(
     a = preactivations(source, context.calls, config.samples) if context.calls else {}
     stages: dict[str, Recurrent] = {}
     if gate is not None:
-        stages["hard"] = _ranged(_like(HardLSTM, source), source, a if _fits(config) else {}, gate, None)
+        stages["hard"] = _ranged(like(HardLSTM, source), source, a if fits(config) else {}, gate, None)
     if config.stage != "hard" and not isinstance(source, QuantizedLSTM):
-        quantized = _like(
-            QuantizedLSTM, source, time_steps=config.time_steps, shift=config.level_shift, **_input_options(config)
+        quantized = like(
+            QuantizedLSTM, source, time_steps=config.time_steps, shift=config.level_shift, **input_options(config)
         )
-        fitted = a if _fits(config) and gate is not None else {}
+        fitted = a if fits(config) and gate is not None else {}
         stages["quantized"] = _ranged(quantized, source, fitted, gate, config.time_steps)
         if context.calls:
             fit_input(quantized, input_range(context.calls, quantized.batch_first))
@@ -134,12 +135,13 @@ def _convert(
     )
     parts = tuple(_part_report(result, part, rows) for part, rows in a.items())
     report = LayerReport(
-        context.name, label, type(result).__name__, spiking, analog, parts, _errors(source, stages, context.calls)
+        context.name, label, type(result).__name__, spiking, analog, parts, stage_errors(source, stages, context.calls)
     )
     return result, report
 
 
-def _input_options(config: ConvertConfig) -> dict[str, Any]:
+def input_options(config: ConvertConfig) -> dict[str, Any]:
+    """Arguments of a layer that takes its input as the settings say."""
     return {"input_encoding": config.input_encoding, "input_levels": config.input_levels}
 
 
@@ -148,17 +150,18 @@ def fit_input(layer: Recurrent, largest: Tensor) -> None:
     steps = [p for name, p in layer.named_parameters() if name.startswith("input_step")]
     if not steps or not bool(largest.any()):  # data without a value says nothing about the range
         return
-    assert isinstance(layer.kind, QuantizedKind)
+    assert isinstance(layer.kind, QuantizedKind | LevelGatedKind)
     with torch.no_grad():
         for step in steps:
             step.copy_(torch.where(largest > 0, largest, largest.max()) / layer.kind.encoding.levels)
 
 
-def _fits(config: ConvertConfig) -> bool:
+def fits(config: ConvertConfig) -> bool:
+    """Whether ranges come from calibration data."""
     return config.thresholds == "calibrated"
 
 
-def _like(layer_type: Any, layer: Any, **options: Any) -> Any:
+def like(layer_type: Any, layer: Any, **options: Any) -> Any:
     """A layer of another type with the same sizes, on the same device and with the same precision."""
     weight = layer.weight_ih_l0
     return layer_type(
@@ -176,7 +179,7 @@ def _ranged(
 ) -> Recurrent:
     """Copy the source's parameters into ``layer`` and, where preactivations are given, fit the ranges to them."""
     layer.load_state_dict(source.state_dict())
-    _freeze_like(layer, source)
+    freeze_like(layer, source)
     for part, rows in a.items():
         assert gate is not None
         values = layer.part(part)
@@ -193,23 +196,23 @@ def _spiking(source: Recurrent, config: ConvertConfig) -> Recurrent:
     # a quantised layer keeps the shift that it was trained with
     own = source.kind if isinstance(source.kind, QuantizedKind) else None
     shift = own.shift if own else config.level_shift
-    encoding = own.encoding.options() if own else _input_options(config)
+    encoding = own.encoding.options() if own else input_options(config)
     layer: Recurrent
     if config.scheme == "grid":
-        layer = _like(
+        layer = like(
             SpikingLSTM, source, time_steps=config.time_steps, max_packet=config.max_packet, shift=shift, **encoding
         )
     else:
         leak = config.leak if config.neuron == "lif" else 1.0
-        layer = _like(StreamLSTM, source, time_steps=config.time_steps, leak=leak, shift=shift, **encoding)
+        layer = like(StreamLSTM, source, time_steps=config.time_steps, leak=leak, shift=shift, **encoding)
     state = layer.state_dict()
     state.update(source.state_dict())
     layer.load_state_dict(state)
-    _freeze_like(layer, source)
+    freeze_like(layer, source)
     return layer
 
 
-def _freeze_like(layer: Recurrent, source: nn.Module) -> None:
+def freeze_like(layer: Recurrent, source: nn.Module) -> None:
     """What the source does not train, its successor does not either."""
     trained = {name: p.requires_grad for name, p in source.named_parameters()}
     for name, p in layer.named_parameters():
@@ -225,14 +228,15 @@ def _part_report(layer: Recurrent, part: str, a: Tensor) -> PartReport:
         for row, (k, b) in enumerate(zip(GATES, (0, 1, 3), strict=True))
     }
     clipped["g"] = float((blocks[2].abs() > clip).float().mean())
-    return PartReport(part, {k: _span(threshold[row]) for row, k in enumerate(GATES)}, _span(clip), clipped)
+    return PartReport(part, {k: span(threshold[row]) for row, k in enumerate(GATES)}, span(clip), clipped)
 
 
-def _span(values: Tensor) -> tuple[float, float, float]:
+def span(values: Tensor) -> tuple[float, float, float]:
+    """Least, mean and largest value."""
     return float(values.min()), float(values.mean()), float(values.max())
 
 
-def _errors(source: Recurrent, stages: dict[str, Recurrent], calls: list[Call]) -> dict[str, float]:
+def stage_errors(source: Recurrent, stages: Mapping[str, Recurrent], calls: list[Call]) -> dict[str, float]:
     """Relative root-mean-square error of each stage's output against the source's, over the calibration calls."""
     sums = dict.fromkeys(stages, 0.0)
     total = 0.0

@@ -1,7 +1,7 @@
 r"""A spiking network beside the networks it is to replace, all from one count.
 
-The same sizes run as float LSTM, hard LSTM and as matched quantised LSTM (gates and h of ceil(log2(T + 1)) bits, dense
-products); with E the energy of each for an element::
+The same sizes run as float LSTM; beside a spiking LSTM also as hard LSTM and as matched quantised LSTM (gates and h of
+ceil(log2(T + 1)) bits, dense products), beside others as GRU. With E the energy of each for an element::
 
     ratio        E(float LSTM) / E
     cap          MACs of the float LSTM / full-width MACs of the direct-encoded input: the gain if all else were free
@@ -23,7 +23,7 @@ from spikeseq.energy.counts import Counts
 from spikeseq.energy.synops import count, several
 from spikeseq.errors import ConfigError
 from spikeseq.nn.kinds import QuantizedKind
-from spikeseq.nn.lstm import LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
+from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 
@@ -62,17 +62,18 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
     Raises ConfigError for a model without a quantised or spiking layer.
     """
     spiking = as_spiking(model)
-    layers = [m for m in spiking.modules() if isinstance(m, SpikingLSTM | StreamLSTM)]
+    layers = [m for m in spiking.modules() if isinstance(m, Recurrent) and m.kind.spikes]
     if not layers:
-        raise ConfigError("the model has no spiking or quantised LSTM; convert it first (spikeseq convert)")
+        raise ConfigError("the model has no spiking or quantised layer; convert it first (spikeseq convert)")
     batches = list(several(batches))
     steps = max(layer.kind.time_steps for layer in layers)
-    counts = {
-        "LSTM": count(_dense(spiking, LSTM), batches),
-        "hard LSTM": count(_dense(spiking, HardLSTM), batches),
-        f"{steps}-level LSTM": count(_dense(spiking, QuantizedLSTM, time_steps=steps), batches),
-        "spiking": count(spiking, batches),
-    }
+    counts = {"LSTM": count(_dense(spiking, LSTM), batches)}
+    if all(isinstance(layer.kind, QuantizedKind) for layer in layers):
+        counts["hard LSTM"] = count(_dense(spiking, HardLSTM), batches)
+        counts[f"{steps}-level LSTM"] = count(_dense(spiking, QuantizedLSTM, time_steps=steps), batches)
+    else:
+        counts["GRU"] = count(_dense(spiking, GRU), batches)
+    counts["spiking"] = count(spiking, batches)
     own = counts["spiking"].per_layer
     nodes = sum(c.elements * _nodes(spiking, c.name) for c in own if c.recurrent)
     rate = sum(c.spikes for c in own) / nodes if nodes else 0.0
@@ -84,7 +85,11 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
 def _nodes(model: nn.Module, name: str) -> int:
     """H T of the layer that a count such as ``rnn.l0_reverse`` belongs to, 0 if it does not spike."""
     module = model.get_submodule(name.rpartition(".")[0])
-    return module.hidden_size * module.kind.time_steps if isinstance(module, SpikingLSTM | StreamLSTM) else 0
+    return module.hidden_size * module.kind.time_steps if isinstance(module, Recurrent) and _spikes(module) else 0
+
+
+def _spikes(layer: Recurrent) -> bool:
+    return layer.kind.spikes or isinstance(layer.kind, QuantizedKind)
 
 
 def _dense(model: nn.Module, layer_type: Any, **options: Any) -> nn.Module:
@@ -98,14 +103,15 @@ def _dense(model: nn.Module, layer_type: Any, **options: Any) -> nn.Module:
             bidirectional=layer.bidirectional, device=weight.device, dtype=weight.dtype, **options,
         )  # fmt: skip
         own = dense.state_dict()
-        dense.load_state_dict({k: v for k, v in layer.state_dict().items() if k in own})
+        same = {k: v for k, v in layer.state_dict().items() if k in own and v.shape == own[k].shape}
+        dense.load_state_dict({**own, **same})
         return dense
 
-    if isinstance(clone, SpikingLSTM | StreamLSTM):
+    if isinstance(clone, Recurrent) and _spikes(clone):
         return made(clone)
     for module in list(clone.modules()):
         for name, child in list(module._modules.items()):
-            if isinstance(child, Recurrent) and isinstance(child.kind, QuantizedKind):
+            if isinstance(child, Recurrent) and _spikes(child):
                 setattr(module, name, made(child))
     return clone
 

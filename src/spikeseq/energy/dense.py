@@ -5,7 +5,8 @@ Per sequence element, H units, I inputs::
     LSTM       MACs 4 H (I + H) + 3 H      products f c, i g, o tanh(c); with proj_size P: 4 H (I + P) + 3 H + P H
     GRU        MACs 3 H (I + H) + 3 H      products r u, (1 - z) n, z h
     Linear     MACs O I;  of spikes (k / T, where the model has spiking layers of T time steps): ACs O sum |k|;
-               behind a T-level quantised layer that does not spike: MACs of ceil(log2(T + 1)) bits
+               behind a T-level quantised layer that does not spike: MACs of ceil(log2(T + 1)) bits;
+               of the multi-bit values of a layer in the model: low MACs O nnz
     Conv       MACs (output values) (I / groups) K, borders included;  of spikes: ACs sum |k| (connections of that input)
     Embedding  nothing but the row that is read;  attention: projections, q k, a v;  norms: 1 (batch) or 3 MACs a value
 
@@ -26,6 +27,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.energy.counts import LayerCount
 from spikeseq.energy.registry import Call, register
+
+TIE = 1e-3  # how near a value must be to a level to be one: k unit is rounded to float32
 
 
 def spike_counts(x: Tensor, time_steps: int = 1) -> Tensor | None:
@@ -101,7 +104,7 @@ def _product(call: Call, x: Tensor, fan_out: float, rows: float, module: Any) ->
     analog = LayerCount(call.name, macs=rows * words, **traffic, **sizes)
     k = spike_counts(x, call.time_steps)
     if k is None:
-        return analog
+        return _multi_bit(call, x, fan_out, rows * biases, rows * outputs, analog) or analog
     if call.dense:
         bits = few_bits(call.time_steps)
         return replace(analog, low_macs=analog.macs, low_bits=analog.macs * bits, analog=analog)
@@ -111,6 +114,26 @@ def _product(call: Call, x: Tensor, fan_out: float, rows: float, module: Any) ->
         call.name, acs=adds, spike_acs=adds, weight_reads=events + rows * biases, state_reads=events + sent,
         state_writes=events + rows * outputs, spike_weight_reads=events, spike_state_accesses=2 * events + sent, analog=analog,
         **sizes,
+    )  # fmt: skip
+
+
+def _multi_bit(
+    call: Call, x: Tensor, fan_out: float, biases: float, outputs: float, analog: LayerCount
+) -> LayerCount | None:
+    """The same product of multi-bit values, which costs what their non-zeros cost; None where ``x`` holds others."""
+    rows = x.reshape(-1, x.shape[-1])
+    coded = torch.zeros(rows.shape[1], dtype=torch.bool, device=x.device)
+    for code in call.codes:
+        k = rows / code.unit
+        coded |= (((k - k.round()).abs() < TIE) & (k.abs() < code.largest + 0.5)).all(0)
+    if not bool(coded.all()):
+        return None
+    sent = float((x != 0).sum())
+    events = sent * fan_out
+    return replace(
+        analog, macs=events, low_macs=events, low_bits=events * max(code.bits for code in call.codes),
+        weight_reads=events + biases, state_reads=events + sent, state_writes=events + outputs, spike_weight_reads=events,
+        spike_state_accesses=2 * events + sent, analog=analog,
     )  # fmt: skip
 
 

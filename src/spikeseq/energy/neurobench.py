@@ -22,13 +22,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from spikeseq.energy.currents import unit_of
 from spikeseq.energy.dense import spike_counts
 from spikeseq.energy.recurrent import changes
 from spikeseq.energy.registry import counted
 from spikeseq.energy.synops import evaluating, inputs_of, several
 from spikeseq.errors import ConversionError, DataError
 from spikeseq.nn.kinds import GridKind
+from spikeseq.nn.level_kinds import LevelGatedKind
 from spikeseq.nn.lif import IF, LIF
+from spikeseq.nn.normed_kind import NormedKind
 from spikeseq.nn.observe import Seen, observing
 from spikeseq.nn.readout import Integrator
 from spikeseq.nn.recurrent import Recurrent
@@ -159,17 +162,22 @@ def _pass(totals: _Totals, seen: Seen) -> None:
     before = torch.cat([seen.first.unsqueeze(0), seen.output[:-1]])
     spiking = isinstance(kind, GridKind)
     valid = 1.0 if seen.mask is None else seen.mask.view(len(before), *(1,) * (before.dim() - 3), *seen.mask.shape[1:])
-    delta = isinstance(kind, GridKind) and seen.part.startswith("l0") and kind.encoding.code == "delta"
+    first = seen.part.startswith("l0")
+    delta = isinstance(kind, GridKind | LevelGatedKind) and first and kind.encoding.code == "delta"
     x = changes(seen) if delta else seen.x * valid
-    below = (x, values["weight_ih"], delta or (spiking and not seen.part.startswith("l0")))
-    for x, weight, packets in (below, (before * valid, values["weight_hh"], spiking)):
-        k = x.abs() if packets else spike_counts(x)
+    levels = 1 if spiking else kind.time_steps  # what one of our other spiking layers transmits is k / T
+    products = [(x, values["weight_ih"], delta or (spiking and not first), 1 if first else levels)]
+    if "weight_hh" in values:
+        products.append((before * valid, values["weight_hh"], spiking, levels))
+    for x, weight, packets, steps in products:
+        k = x.abs() if packets else spike_counts(x, steps)
         effective = _through_rows((x != 0) if k is None else k, weight != 0)
         rows = float(x.shape[:-1].numel()) if seen.mask is None else float(seen.mask.sum()) * x.shape[1:-2].numel()
         totals.synapses(effective, rows * weight.numel(), k is not None)
     if not spiking:
         elements = float(seen.mask.sum()) if seen.mask is not None else float(before.shape[0] * before.shape[-2])
-        totals.synapses(elements * 3 * layer.hidden_size, elements * 3 * layer.hidden_size, False)
+        each = unit_of(kind).products if isinstance(kind, NormedKind) else 3
+        totals.synapses(elements * each * layer.hidden_size, elements * each * layer.hidden_size, False)
 
 
 def _mask_like(seen: Seen) -> Tensor:

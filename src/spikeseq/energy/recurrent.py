@@ -91,13 +91,12 @@ def _spiking(name: str, kind: GridKind, seen: Seen, k: Tensor | None, bias: bool
     sent = seen.output.abs()
     # a spike of element n is added at n + 1: those of each row's last element go to no later element of this layer,
     # those of a given state come from an earlier run
-    last, first = _last(sent, seen.mask), seen.first.abs()
-    heard = float(first.sum() + sent.sum() - last.sum())
-    events = float((first > 0).sum() + (sent > 0).sum() - (last > 0).sum())
+    first = seen.first.abs()
+    heard, events = heard_again(sent, first, seen.mask), heard_again(sent > 0, first > 0, seen.mask)
     hidden, elements = sent.shape[-1], elements_of(seen)
     parts = [_nodes(kind, hidden), _product(kind, seen, k, hidden, elements, bias)]
     totals = times(parts[0], elements)
-    for field, value in [*parts[1].items(), *_added(4 * hidden, heard, events).items()]:
+    for field, value in [*parts[1].items(), *added(4 * hidden, heard, events).items()]:
         totals[field] = totals.get(field, 0.0) + value
     written = float((sent > 0).sum())  # addresses of what is sent
     totals["state_writes"] += written
@@ -110,7 +109,7 @@ def _spiking(name: str, kind: GridKind, seen: Seen, k: Tensor | None, bias: bool
     )  # fmt: skip
 
 
-def _added(fan_out: int, spikes: float, events: float) -> dict[str, float]:
+def added(fan_out: int, spikes: float, events: float) -> dict[str, float]:
     """Spikes that arrive in ``events`` packets: rows of ``fan_out`` weights added to accumulators in memory."""
     return {
         "acs": fan_out * spikes, "spike_acs": fan_out * spikes, "weight_reads": fan_out * events,
@@ -126,7 +125,7 @@ def _product(
     width, fan_out = seen.x.shape[-1], 4 * hidden
     if not seen.part.startswith("l0"):
         assert k is not None
-        found = _added(fan_out, float(k.sum()), float((k > 0).sum()))
+        found = added(fan_out, float(k.sum()), float((k > 0).sum()))
         for field in ("acs", "weight_reads") if bias else ():
             found[field] += elements * fan_out * kind.time_steps  # the bias, at each time step
         return found
@@ -140,9 +139,9 @@ def _product(
         if code == "int8":
             found |= {"int8_macs": found["macs"], "comparisons": elements * width}
         return found
-    added = _added(fan_out, float(k.sum()), float((k > 0).sum()))
-    added |= {field: 0.0 for field in added if field.startswith("spike_")}  # no unit of the network causes them
-    found |= {field: found.get(field, 0.0) + value for field, value in added.items()}
+    sums = added(fan_out, float(k.sum()), float((k > 0).sum()))
+    sums |= {field: 0.0 for field in sums if field.startswith("spike_")}  # no unit of the network causes them
+    found |= {field: found.get(field, 0.0) + value for field, value in sums.items()}
     if code == "delta":  # x minus what was sent; round; add what is sent now
         found |= {"neuron_updates": elements * 2 * width, "comparisons": elements * width}
     return found
@@ -181,9 +180,14 @@ def _nodes(kind: GridKind, hidden: int) -> dict[str, float]:
     return {field: float(value * hidden) for field, value in per_unit.items()}
 
 
-def _last(spikes: Tensor, mask: Tensor | None) -> Tensor:
-    """Spikes ``[T, B, H]`` of each row's last element."""
+def heard_again(sent: Tensor, first: Tensor, mask: Tensor | None) -> float:
+    """Sum over what one pass transmits, ``[L, *lead, H]``, where a later element of its own layer hears it."""
+    return float(first.sum() + sent.sum() - last_of(sent, mask).sum())
+
+
+def last_of(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Values ``[L, *lead, H]`` of each row's last element; the row's axis first where there is a mask."""
     if mask is None:
-        return spikes[-1]
-    index = mask.squeeze(-1).sum(0) - 1  # [B]
-    return spikes[index, :, torch.arange(spikes.shape[2])]
+        return values[-1]
+    rows = mask.squeeze(-1).sum(0) - 1  # [B]
+    return values.movedim(-2, 1)[rows, torch.arange(len(rows))]

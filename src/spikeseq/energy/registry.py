@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from spikeseq.energy.counts import LayerCount
 from spikeseq.errors import ConversionError
 from spikeseq.nn.observe import Seen
+
+
+class Code(NamedTuple):
+    """Multi-bit values that a layer of the model transmits: ``k unit``, ``|k| <= largest``."""
+
+    unit: float
+    largest: int
+    bits: int  # of |k|
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class Call:
         1  # the largest T of the model's spiking or quantised layers: what they transmit, averaged, is k / T
     )
     dense: bool = False  # quantised layers and none that spikes: k / T arrives as a number of few bits, not as spikes
+    codes: tuple[Code, ...] = ()  # of the model's layers with multi-bit outputs
 
     def argument(self, position: int, name: str) -> Any:
         """Return an argument however it was passed, None if it was not."""

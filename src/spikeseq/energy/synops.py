@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.energy.counts import Counts, LayerCount, merged
-from spikeseq.energy.registry import Call, counted, rule_of
+from spikeseq.energy.dense import few_bits
+from spikeseq.energy.registry import Call, Code, counted, rule_of
 from spikeseq.errors import DataError
+from spikeseq.nn.current_kinds import CurrentKind
 from spikeseq.nn.kinds import GridKind, QuantizedKind
 from spikeseq.nn.observe import observing
 from spikeseq.nn.recurrent import Recurrent
@@ -68,6 +70,16 @@ def inputs_of(batch: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     return (batch[0] if isinstance(batch, list | tuple) and not isinstance(batch, PackedSequence) else batch,), {}
 
 
+def codes_of(model: nn.Module) -> Iterator[Code]:
+    """The multi-bit codes of a model's layers, as they are now."""
+    for layer in model.modules():
+        if isinstance(layer, Recurrent) and isinstance(layer.kind, CurrentKind):
+            quantizer = layer.kind.coder.quantizer
+            for part, _ in layer._parts():
+                unit = float(quantizer.unit(layer.kind.coder.reach(layer.values(part))))
+                yield Code(unit, quantizer.largest, few_bits(quantizer.largest))
+
+
 def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[LayerCount]:
     """Counts of every call of every layer that has a rule."""
     found: list[LayerCount] = []
@@ -75,6 +87,7 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
     steps = max((kind.time_steps for kind in kinds), default=1)
     quantized = [isinstance(kind, GridKind) for kind in kinds if isinstance(kind, QuantizedKind)]
     dense = bool(quantized) and not any(quantized)
+    codes = tuple(codes_of(model))
     starts: list[int] = []
     hooks = []
     with observing() as seen:
@@ -86,7 +99,8 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
             def after(module: nn.Module, args: Any, kwargs: Any, output: Any, name: str = name) -> None:
                 rule = rule_of(module)
                 assert rule is not None
-                found.extend(rule(module, Call(name, args, kwargs, output, tuple(seen[starts.pop() :]), steps, dense)))
+                own = tuple(seen[starts.pop() :])
+                found.extend(rule(module, Call(name, args, kwargs, output, own, steps, dense, codes)))
 
             hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))
             hooks.append(module.register_forward_hook(after, with_kwargs=True))

@@ -1,15 +1,29 @@
 """Layers: parameters and state around the pure steps of spikeseq.ops."""
 
+from spikeseq.nn.adlif import AdLIF
 from spikeseq.nn.cell import GRUCell, HardLSTMCell, LSTMCell, QuantizedLSTMCell, SpikingLSTMCell, StreamLSTMCell
 from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.nn.conv import SpikingConv1d, SpikingConv1dState, SpikingConv2d
+from spikeseq.nn.current_cell import (
+    AdLIFCell,
+    GatedCurrentCell,
+    HardGatedCurrentCell,
+    LeakyCurrentCell,
+    SpikingGatedCurrentCell,
+)
+from spikeseq.nn.current_kinds import CodedCurrentState
 from spikeseq.nn.dropout import DropoutState, SequenceDropout
+from spikeseq.nn.frames import FrameClassifier
+from spikeseq.nn.gated_current import GatedCurrent, HardGatedCurrent, LeakyCurrent, SpikingGatedCurrent
 from spikeseq.nn.lif import IF, LIF, IFCell, LIFCell
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, RunResult, SpikingLSTM, StreamLSTM
 from spikeseq.nn.observe import Seen, observing
 from spikeseq.nn.readout import Integrator, IntegratorState, Last
 from spikeseq.nn.replicas import SpikingLSTMState
 from spikeseq.nn.sequential import Sequential
+from spikeseq.ops.cells.adlif import AdLIFState
+from spikeseq.ops.cells.current import CurrentState
+from spikeseq.ops.cells.gated_current import HardGatedState
 from spikeseq.ops.cells.gru import GRUState
 from spikeseq.ops.cells.lstm import LSTMState
 from spikeseq.ops.neuron import LIFParams, LIFState
@@ -19,9 +33,20 @@ __all__ = [
     "IF",
     "LIF",
     "LSTM",
+    "AdLIF",
+    "AdLIFCell",
+    "AdLIFState",
+    "CodedCurrentState",
+    "CurrentState",
     "DropoutState",
+    "FrameClassifier",
     "GRUCell",
     "GRUState",
+    "GatedCurrent",
+    "GatedCurrentCell",
+    "HardGatedCurrent",
+    "HardGatedCurrentCell",
+    "HardGatedState",
     "HardLSTM",
     "HardLSTMCell",
     "IFCell",
@@ -33,6 +58,8 @@ __all__ = [
     "LSTMCell",
     "LSTMState",
     "Last",
+    "LeakyCurrent",
+    "LeakyCurrentCell",
     "QuantizedLSTM",
     "QuantizedLSTMCell",
     "RunResult",
@@ -43,6 +70,8 @@ __all__ = [
     "SpikingConv1d",
     "SpikingConv1dState",
     "SpikingConv2d",
+    "SpikingGatedCurrent",
+    "SpikingGatedCurrentCell",
     "SpikingLSTM",
     "SpikingLSTMCell",
     "SpikingLSTMState",

@@ -30,6 +30,8 @@ class RecurrentCell(nn.Module):
         self.kind, self.input_size, self.hidden_size, self.bias = kind, input_size, hidden_size, bias
         for name, value in layer.part("l0").items():
             self.register_parameter(name, nn.Parameter(value.detach(), requires_grad=value.requires_grad))
+        for name, measured in layer.named_buffers():
+            self.register_buffer(name.removesuffix("_l0"), measured)
         # a layer of the same shape without memory, which runs with this cell's parameters; in a list: not a submodule
         self._shell = [Recurrent(kind, input_size, hidden_size, bias=bias, device="meta")]
 
@@ -41,7 +43,9 @@ class RecurrentCell(nn.Module):
         if state is not None:
             state = (state,) if isinstance(state, Tensor) else state
             state = tuple((s.unsqueeze(0) if single else s).unsqueeze(0) for s in state)
-        values: dict[str, Tensor] = {f"{name}_l0": value for name, value in self.named_parameters()}
+        layer.train(self.training)
+        held: list[tuple[str, Tensor]] = [*self.named_parameters(), *self.named_buffers()]
+        values = {f"{name}_l0": value for name, value in held}
         output, last = torch.func.functional_call(layer, values, (rows.unsqueeze(0), state))
         fields = (s.squeeze(0).squeeze(0) if single else s.squeeze(0) for s in last)
         return output[0, 0] if single else output[0], self.kind.state_type(*fields)

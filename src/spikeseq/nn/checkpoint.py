@@ -12,6 +12,7 @@ from torch import nn
 
 from spikeseq.errors import CheckpointError, ConfigError, SpikeseqError
 from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.nn.frames import Classifier, FrameClassifier
 from spikeseq.report.atomic import write_atomic
 
 FORMAT = "spikeseq-model/1"
@@ -19,15 +20,19 @@ FORMAT = "spikeseq-model/1"
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What builds a SequenceClassifier.
+    """What builds a SequenceClassifier, or a FrameClassifier.
 
-    cell: kind of layer: torch_lstm, torch_gru, lstm, gru, hard_lstm, quantized_lstm, spiking_lstm or stream_lstm
+    cell: kind of layer: torch_lstm, torch_gru, lstm, gru, hard_lstm, quantized_lstm, spiking_lstm, stream_lstm,
+        gated_current, hard_gated_current, spiking_gated_current, leaky_current or adlif
     hidden_size: H, units of each layer and direction
     num_layers: layers on top of each other
     dropout: probability, between layers and before the readout
     bidirectional: run the sequence backwards as well
     pooling: readout of the last element, or of the mean over the sequence
-    options: further arguments of the layer: time_steps, max_packet, shift, leak, input_encoding, input_levels, bias
+    options: further arguments of the layer: time_steps, max_packet, shift, leak, input_encoding, input_levels, bias; of
+        currents: variant, bits, threshold_levels, rounding, levels, range, candidate, batch_norm, recurrent_dropout,
+        input_bits; of adlif: form, recurrent, batch_norm
+    output: one class for a sequence, or one for each of its frames (then pooling has no effect)
     """
 
     cell: str = "torch_lstm"
@@ -37,17 +42,22 @@ class ModelSettings:
     bidirectional: bool = False
     pooling: Literal["last", "mean"] = "last"
     options: dict[str, Any] = field(default_factory=dict)
+    output: Literal["sequence", "frames"] = "sequence"
 
-    def build(self, input_size: int, classes: int) -> SequenceClassifier:
+    def build(self, input_size: int, classes: int) -> Classifier:
         """Return the model with fresh weights. Raises ConfigError for settings that cannot work."""
+        arguments = asdict(self)
+        output = arguments.pop("output")
         try:
-            return SequenceClassifier(input_size, classes=classes, **asdict(self))
+            if output == "frames":
+                arguments.pop("pooling")
+                return FrameClassifier(input_size, classes=classes, **arguments)
+            return SequenceClassifier(input_size, classes=classes, **arguments)
         except SpikeseqError:
             raise
         except (TypeError, ValueError) as error:
             raise ConfigError(
-                f"model: {self} cannot be built ({error}); options of a layer: time_steps, max_packet, shift, leak, "
-                "input_encoding, input_levels, bias"
+                f"model: {self} cannot be built ({error}); options of each layer are listed in `spikeseq train --help`"
             ) from error
 
 
@@ -89,7 +99,7 @@ def read_content(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def load_model(path: str | Path) -> tuple[SequenceClassifier, ModelSettings, dict[str, Any]]:
+def load_model(path: str | Path) -> tuple[Classifier, ModelSettings, dict[str, Any]]:
     """Return the model in evaluation mode, its settings and its notes. Raises CheckpointError as :func:`read_content`."""
     content = read_content(path)
     try:
@@ -101,6 +111,14 @@ def load_model(path: str | Path) -> tuple[SequenceClassifier, ModelSettings, dic
         ) from error
     load_weights(model, content["state"], str(path))
     return model.eval(), settings, content["notes"]
+
+
+def load_sequence_model(path: str | Path) -> tuple[SequenceClassifier, ModelSettings, dict[str, Any]]:
+    """The same for a model of whole sequences. Raises ConfigError for one of frames."""
+    model, settings, notes = load_model(path)
+    if not isinstance(model, SequenceClassifier):
+        raise ConfigError(f"{str(path)!r} classifies frames: pass a model file of one that classifies whole sequences")
+    return model, settings, notes
 
 
 def load_weights(model: nn.Module, state: dict[str, Any], path: str) -> None:

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from spikeseq.errors import ConfigError, nearest
+from spikeseq.nn.adlif import AdLIF
+from spikeseq.nn.current_kinds import CurrentKind
+from spikeseq.nn.gated_current import GatedCurrent, HardGatedCurrent, LeakyCurrent, SpikingGatedCurrent
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.ops.schedule import Order
@@ -24,6 +27,11 @@ CELLS: dict[str, Any] = {
     "quantized_lstm": QuantizedLSTM,
     "spiking_lstm": SpikingLSTM,
     "stream_lstm": StreamLSTM,
+    "gated_current": GatedCurrent,
+    "hard_gated_current": HardGatedCurrent,
+    "spiking_gated_current": SpikingGatedCurrent,
+    "leaky_current": LeakyCurrent,
+    "adlif": AdLIF,
 }
 
 
@@ -31,6 +39,34 @@ def _options(layer: Any) -> set[str]:
     """Names of the arguments that only this kind of layer has, and ``bias``."""
     own = inspect.signature(layer.__init__).parameters.values()
     return {p.name for p in own if p.kind is p.KEYWORD_ONLY} | {"bias"}
+
+
+def make_layers(
+    cell: str, input_size: int, hidden_size: int, num_layers: int, dropout: float, bidirectional: bool,
+    options: dict[str, Any] | None,
+) -> nn.Module:  # fmt: skip
+    """Recurrent layers, batch first; ``cell`` one of CELLS. Raises ConfigError for a cell or an option that is not there."""
+    if cell not in CELLS:
+        raise ConfigError(f"cell={cell!r}: {nearest(cell, CELLS)}")
+    allowed = {"bias"} if CELLS[cell].__module__.startswith("torch") else _options(CELLS[cell])
+    for name in options or {}:
+        if name not in allowed:
+            raise ConfigError(f"options: cell={cell!r} has no option {name!r}; {nearest(name, allowed)}")
+    layers: nn.Module = CELLS[cell](
+        input_size, hidden_size, num_layers,
+        batch_first=True, dropout=dropout if num_layers > 1 else 0.0, bidirectional=bidirectional, **(options or {}),
+    )  # fmt: skip
+    return layers
+
+
+def run_layers(layers: nn.Module, x: Tensor, lengths: Tensor | None) -> Tensor:
+    """``x [B, L, I]``, checked lengths ``[B]`` or None -> outputs ``[B, L, H]``, 0 at padding."""
+    output: Tensor
+    if lengths is None or isinstance(layers, Recurrent):
+        output = layers(x)[0] if lengths is None else layers(x, lengths=lengths)[0]
+        return output
+    packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    return pad_packed_sequence(layers(packed)[0], True, total_length=x.shape[1])[0]
 
 
 class SequenceClassifier(nn.Module):
@@ -55,18 +91,9 @@ class SequenceClassifier(nn.Module):
         options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if cell not in CELLS:
-            raise ConfigError(f"cell={cell!r}: {nearest(cell, CELLS)}")
         if pooling not in ("last", "mean"):
             raise ConfigError(f"pooling={pooling!r}: {nearest(str(pooling), ('last', 'mean'))}")
-        allowed = {"bias"} if CELLS[cell].__module__.startswith("torch") else _options(CELLS[cell])
-        for name in options or {}:
-            if name not in allowed:
-                raise ConfigError(f"options: cell={cell!r} has no option {name!r}; {nearest(name, allowed)}")
-        self.rnn = CELLS[cell](
-            input_size, hidden_size, num_layers,
-            batch_first=True, dropout=dropout if num_layers > 1 else 0.0, bidirectional=bidirectional, **(options or {}),
-        )  # fmt: skip
+        self.rnn = make_layers(cell, input_size, hidden_size, num_layers, dropout, bidirectional, options)
         self.pooling = pooling
         self.dropout = nn.Dropout(dropout)
         self.readout = nn.Linear(hidden_size * (1 + bidirectional), classes)
@@ -78,13 +105,8 @@ class SequenceClassifier(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | list[int] | None = None) -> Tensor:
         """``x [B, L, I]``, true lengths ``[B]`` or None (all L) -> logits ``[B, classes]``; padding changes nothing."""
-        if lengths is None:
-            return self.classify(self.rnn(x)[0])
-        lengths = check_lengths(lengths, x.shape[0], x.shape[1])
-        if isinstance(self.rnn, Recurrent):
-            return self.classify(self.rnn(x, lengths=lengths)[0], lengths)
-        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-        return self.classify(pad_packed_sequence(self.rnn(packed)[0], True, total_length=x.shape[1])[0], lengths)
+        lengths = None if lengths is None else check_lengths(lengths, x.shape[0], x.shape[1])
+        return self.classify(run_layers(self.rnn, x, lengths), lengths)
 
     def classify(self, output: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Outputs of the recurrent layers ``[B, L, H]``, 0 at padding -> logits ``[B, classes]``."""
@@ -102,7 +124,9 @@ class SequenceClassifier(nn.Module):
 
     @property
     def _transmits_spikes(self) -> bool:
-        return isinstance(self.rnn, SpikingLSTM | StreamLSTM)
+        """Whether outputs are added without products; multi-bit ones are pooled first."""
+        kind = self.rnn.kind if isinstance(self.rnn, Recurrent) else None
+        return kind is not None and kind.spikes and not isinstance(kind, CurrentKind)
 
     @torch.no_grad()
     def run(self, x: Tensor, order: Order = "wavefront") -> Tensor:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikeseq.nn.encoding import InputEncoding
 from spikeseq.nn.replicas import SpikingLSTMState, join_replicas, split_replicas
@@ -20,25 +20,68 @@ from spikeseq.ops.cells.gru import GRUState, GRUStep
 from spikeseq.ops.cells.hard_lstm import HardLSTMStep, HardParams, QuantizedLSTMStep
 from spikeseq.ops.cells.lstm import LSTMState, LSTMStep
 from spikeseq.ops.cells.streams import StreamParams, StreamStep
-from spikeseq.ops.reference import Step
-from spikeseq.ops.scan import Projection
+from spikeseq.ops.reference import MaskedStep, Step
+from spikeseq.ops.scan import Projection, scan
 from spikeseq.ops.spike import clamp_through
 
 SIGMOID_WIDTH = 4.0  # a hard sigmoid this wide has the slope of the sigmoid at 0
 SMALLEST = 1e-3  # thresholds and clip ranges stay positive in training
 
 
+class Pass(NamedTuple):
+    """One direction of one layer along a sequence."""
+
+    x: Tensor  # [L, *lead, I] what the input weights multiplied
+    output: Tensor  # [L, *lead, H]
+    state: tuple[Tensor, ...]  # public, after the last element
+    first: Tensor  # [*lead, H] what had been transmitted before the first element
+
+
 class Kind(ABC):
     """One kind of recurrent cell."""
 
     gates: ClassVar[int] = 4  # rows of a weight matrix, in units of H
+    keeps: ClassVar[int] = 1  # which of these blocks is the gate that keeps the memory: its bias is the forget bias
     state_type: ClassVar[Any] = LSTMState  # public state, fields [D, B, ..]
     time_steps: int = 1
     replicated: ClassVar[bool] = False  # whether spikes carry a time-step axis T
+    spikes: ClassVar[bool] = False  # whether spikes or levels, not analog values, are transmitted
+
+    @property
+    def input_state(self) -> bool:
+        """Whether the first layer's input has a state of its own, the last field, ``[directions, B, I]``."""
+        return False
 
     @abstractmethod
-    def step(self) -> Step:
+    def step(self) -> Step | MaskedStep:
         """Return the pure step."""
+
+    def shapes(self, width: int, hidden: int, bias: bool) -> dict[str, tuple[int, ...]]:
+        """Shapes of weights and biases by name, for ``width`` values from below; those of ``nn.LSTM``."""
+        rows = self.gates * hidden
+        weights = {"weight_ih": (rows, width), "weight_hh": (rows, hidden)}
+        return {**weights, "bias_ih": (rows,), "bias_hh": (rows,)} if bias else {**weights}
+
+    def initialize(self, name: str, value: Tensor, hidden: int) -> None:
+        """Fill a fresh weight or bias: uniform in ``+-1 / sqrt(H)``, as in ``nn.LSTM``."""
+        nn.init.uniform_(value, -(hidden**-0.5), hidden**-0.5)
+
+    def buffers(self, hidden: int) -> dict[str, Tensor]:
+        """Initial values of what is measured in training and frozen in evaluation."""
+        return {}
+
+    def input_buffers(self) -> dict[str, Tensor]:
+        """Initial values of further buffers of the first layer."""
+        return {}
+
+    def run(
+        self, x: Tensor, values: Mapping[str, Tensor], state: tuple[Tensor, ...], mask: Tensor | None, training: bool
+    ) -> Pass:
+        """Run one direction of one layer: ``x [L, *lead, I]``, parameters and buffers by plain name, public state."""
+        projection, recurrent = self.projection(x, values)
+        start = self.enter(state)
+        output, end = scan(self.step(), projection, recurrent, start, self.params(values), mask)
+        return Pass(projection.x, output, self.leave(end), start[0])
 
     def extra(self, hidden: int) -> dict[str, Tensor]:
         """Initial values of the parameters beside weights and biases."""
@@ -56,6 +99,14 @@ class Kind(ABC):
         """Input product and recurrent weight from ``weight_ih, weight_hh`` and, if there, ``bias_ih, bias_hh``."""
         bias = w["bias_ih"] + w["bias_hh"] if "bias_ih" in w else None
         return Projection(x, w["weight_ih"], bias), w["weight_hh"]
+
+    def take_in(self, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """State as a caller gives it -> public state."""
+        return state
+
+    def hand_out(self, state: Any) -> Any:
+        """Public state -> as the caller gets it."""
+        return state
 
     def enter(self, state: tuple[Tensor, ...]) -> Any:
         """Public state of one layer, ``[B, ..]`` -> state of the scan."""
@@ -147,6 +198,7 @@ class GridKind(QuantizedKind):
     max_packet: int | None = None
     state_type: ClassVar[Any] = SpikingLSTMState
     replicated: ClassVar[bool] = True
+    spikes: ClassVar[bool] = True
 
     def step(self) -> Step:
         """Return the pure step."""

@@ -13,10 +13,8 @@ from spikeseq.nn.kinds import Kind
 from spikeseq.nn.observe import Seen, report
 from spikeseq.nn.packing import pack_like, unpack
 from spikeseq.nn.sequence import valid_mask
-from spikeseq.ops.scan import scan
+from spikeseq.nn.states import join_state, split_state
 from spikeseq.shapes import check_lengths, check_sequence, check_size
-
-WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class Recurrent(nn.Module):
@@ -46,35 +44,27 @@ class Recurrent(nn.Module):
             raise ConfigError(f"dropout={dropout!r}: pass a probability from 0 up to, not including, 1")
         self.kind, self.input_size, self.hidden_size, self.num_layers = kind, input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
-        rows, directions = kind.gates * hidden_size, 1 + bidirectional
         for part, layer in self._parts():
-            width = input_size if layer == 0 else hidden_size * directions
-            shapes = {
-                "weight_ih": (rows, width),
-                "weight_hh": (rows, hidden_size),
-                "bias_ih": (rows,),
-                "bias_hh": (rows,),
-            }
-            for name, shape in shapes.items():
-                if bias or name.startswith("weight"):
-                    self.register_parameter(
-                        f"{name}_{part}", nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
-                    )
+            width = input_size if layer == 0 else hidden_size * (1 + bidirectional)
+            for name, shape in kind.shapes(width, hidden_size, bias).items():
+                self.register_parameter(f"{name}_{part}", nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
             for name, first in self._extra(part).items():
                 own = nn.Parameter(first.to(device=device, dtype=dtype), requires_grad=name != "input_step")
                 self.register_parameter(f"{name}_{part}", own)
+            for name, first in self._measured(part).items():
+                self.register_buffer(f"{name}_{part}", first.to(device=device, dtype=dtype))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Weights and biases uniform in ``+-1 / sqrt(H)``, as in ``nn.LSTM``; extra parameters as their kind says."""
-        bound = self.hidden_size**-0.5
+        """Weights, biases, extra parameters and what was measured as their kind says."""
         for part, _ in self._parts():
-            for name, value in self.part(part).items():
-                if name in WEIGHTS:
-                    nn.init.uniform_(value, -bound, bound)
-            for name, first in self._extra(part).items():
-                with torch.no_grad():
+            with torch.no_grad():
+                for name in self.kind.shapes(1, 1, self.bias):
+                    self.kind.initialize(name, self.get_parameter(f"{name}_{part}"), self.hidden_size)
+                for name, first in self._extra(part).items():
                     self.get_parameter(f"{name}_{part}").copy_(first)
+                for name, first in self._measured(part).items():
+                    self.get_buffer(f"{name}_{part}").copy_(first)
 
     def _parts(self) -> list[tuple[str, int]]:
         """Names of layer and direction, "l0", "l0_reverse", "l1", .., with the layer's number."""
@@ -86,13 +76,22 @@ class Recurrent(nn.Module):
         first = self.kind.input_extra(self.input_size) if part.split("_")[0] == "l0" else {}
         return {**self.kind.extra(self.hidden_size), **first}
 
+    def _measured(self, part: str) -> dict[str, Tensor]:
+        """Initial values of the buffers of one layer and direction."""
+        first = self.kind.input_buffers() if part.split("_")[0] == "l0" else {}
+        return {**self.kind.buffers(self.hidden_size), **first}
+
     def flatten_parameters(self) -> None:
         """Nothing to do; here because models written for ``nn.LSTM`` call it."""
 
     def part(self, part: str) -> dict[str, nn.Parameter]:
         """Parameters of one layer and direction by plain name (``weight_ih``, .., ``threshold``)."""
-        names = (*(WEIGHTS if self.bias else WEIGHTS[:2]), *self._extra(part))
+        names = (*self.kind.shapes(1, 1, self.bias), *self._extra(part))
         return {name: self.get_parameter(f"{name}_{part}") for name in names}
+
+    def values(self, part: str) -> dict[str, Tensor]:
+        """The same with the buffers."""
+        return {**self.part(part), **{name: self.get_buffer(f"{name}_{part}") for name in self._measured(part)}}
 
     def forward(
         self,
@@ -116,19 +115,20 @@ class Recurrent(nn.Module):
         if x is None:
             raise ShapeError("x is missing: pass the sequence")
         state = (state,) if isinstance(state, Tensor) else state
+        state = None if state is None else self.kind.take_in(tuple(state))
         if isinstance(x, PackedSequence):
             if lengths is not None:
                 raise ShapeError("lengths is given with a PackedSequence, which has its own; leave it out")
             padded, lengths = unpack(x)
             output, state = self._run(padded, state, lengths)
-            return pack_like(output, x), state
+            return pack_like(output, x), self.kind.hand_out(state)
         check_sequence(x, self.input_size, self.batch_first)
         if x.dim() == 2:
             single = None if state is None else tuple(s.unsqueeze(1) for s in state)
             output, last = self._run(x.unsqueeze(1), single, lengths)
-            return output.squeeze(1), self.kind.state_type(*(s.squeeze(1) for s in last))
+            return output.squeeze(1), self.kind.hand_out(self.kind.state_type(*(s.squeeze(1) for s in last)))
         output, state = self._run(x.transpose(0, 1) if self.batch_first else x, state, lengths)
-        return output.transpose(0, 1) if self.batch_first else output, state
+        return output.transpose(0, 1) if self.batch_first else output, self.kind.hand_out(state)
 
     def _run(self, x: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
         """Time first ``[L, B, I]`` -> ``[L, B, D H]`` and the public state."""
@@ -147,38 +147,21 @@ class Recurrent(nn.Module):
                 last.append(end)
             signal = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
         output = signal.sum(1) / self.kind.time_steps if self.kind.replicated else signal
-        return output, self.kind.state_type(*(torch.stack(s) for s in zip(*last, strict=True)))
+        return output, join_state(self.kind, last)
 
     def _pass(self, part: str, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One direction of one layer: ``x [L, *lead, I]`` -> ``[L, *lead, H]`` and the public state at its end."""
         mask = None if lengths is None else valid_mask(lengths, x).unsqueeze(-1)
-        values = self.part(part)
         if mask is not None:  # a NaN in the padding would reach the weights' gradient as 0 * NaN
             x = torch.where(mask.view(mask.shape[0], *(1,) * (x.dim() - 3), *mask.shape[1:]), x, torch.zeros_like(x))
         turned = _reverse(x, lengths) if part.endswith("_reverse") else x
-        projection, recurrent = self.kind.projection(turned, values)
-        params = self.kind.params(values)
-        start = self.kind.enter(state)
-        output, end = scan(self.kind.step(), projection, recurrent, start, params, mask)
-        report(Seen(self, part, projection.x, output, mask, start[0]))
-        return _reverse(output, lengths) if part.endswith("_reverse") else output, self.kind.leave(end)
+        done = self.kind.run(turned, self.values(part), state, mask, self.training)
+        report(Seen(self, part, done.x, done.output, mask, done.first))
+        return _reverse(done.output, lengths) if part.endswith("_reverse") else done.output, done.state
 
     def _states(self, state: Any, x: Tensor) -> list[tuple[Tensor, ...]]:
         """Public state -> a tuple of ``[B, ..]`` for each layer and direction; None -> zeros."""
-        passes, batch = len(self._parts()), x.shape[1]
-        fields = len(self.kind.state_type._fields)
-        if state is None:
-            return [tuple(x.new_zeros(batch, self.hidden_size) for _ in range(fields))] * passes
-        state = tuple(state)
-        plain = (passes, batch, self.hidden_size)
-        full = (passes, batch, 2 * self.kind.time_steps - 1, self.hidden_size)
-        for i, value in enumerate(state):
-            allowed = (plain, full) if self.kind.replicated and i == 1 else (plain,)
-            if tuple(value.shape) not in allowed:
-                raise ShapeError(f"state[{i}] has shape {tuple(value.shape)}: pass {' or '.join(map(str, allowed))}")
-        if len(state) != fields:
-            raise ShapeError(f"state has {len(state)} tensors: pass the {fields} of {self.kind.state_type.__name__}")
-        return list(zip(*(s.unbind(0) for s in state), strict=True))
+        return split_state(self.kind, state, x, self.hidden_size, len(self._parts()), 1 + self.bidirectional)
 
     def _dropout_mask(self, signal: Tensor) -> Tensor:
         """Mask with the replicas' axis of size 1: all T spikes of a unit are dropped together."""

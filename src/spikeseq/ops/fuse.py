@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from spikeseq.errors import CompilerError, ConfigError
-from spikeseq.ops.reference import Step, preactivation, where_valid
+from spikeseq.ops.reference import MaskedStep, Step, apply, preactivation
 
 log = logging.getLogger("spikeseq")
 
@@ -45,20 +45,21 @@ def compiling(mode: CompileMode) -> Iterator[None]:
         _mode.reset(token)
 
 
-def _element(step: Step, state_type: Any, params_type: Any) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]:
+def _element(
+    step: Step | MaskedStep, state_type: Any, params_type: Any
+) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]:
     """One element on plain tuples, padding included."""
     build = params_type if params_type is tuple else lambda values: params_type(*values)
 
     def element(a: Tensor, mask: Tensor | None, state: Any, params: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
-        old = state_type(*state)
-        output, new = step(a, old, build(params))
-        return output, tuple(where_valid(mask, new, old))
+        output, new = apply(step, a, mask, state_type(*state), build(params))
+        return output, tuple(new)
 
     return element
 
 
 @functools.lru_cache(maxsize=256)
-def advance(step: Step, state_type: Any, params_type: Any) -> Callable[..., None]:
+def advance(step: Step | MaskedStep, state_type: Any, params_type: Any) -> Callable[..., None]:
     """Forward of one element, written into the memory given by ``a_out``, ``state_out`` and ``y_out``."""
     element = _element(step, state_type, params_type)
 
@@ -78,7 +79,7 @@ def advance(step: Step, state_type: Any, params_type: Any) -> Callable[..., None
 
 
 @functools.lru_cache(maxsize=256)
-def retreat(step: Step, state_type: Any, params_type: Any, wanted: tuple[bool, ...]) -> Callable[..., Any]:
+def retreat(step: Step | MaskedStep, state_type: Any, params_type: Any, wanted: tuple[bool, ...]) -> Callable[..., Any]:
     """Backward of one element: its vjp; writes ``da_out``; returns the gradients of the state, then the sums of those of the
     wanted params with this element's added.
     """

@@ -24,7 +24,7 @@ from torch.autograd.function import once_differentiable
 from spikeseq.errors import ConfigError
 from spikeseq.ops.fuse import advance, choose, output_like, retreat
 from spikeseq.ops.matmul import product, weight_gradient
-from spikeseq.ops.reference import Step
+from spikeseq.ops.reference import MaskedStep, Step
 
 CHUNK = 1 << 21  # numbers in the preactivations of a chunk
 
@@ -38,7 +38,7 @@ class Projection(NamedTuple):
 
 
 def scan(
-    step: Step,
+    step: Step | MaskedStep,
     drive: Tensor | Projection,
     recurrent_weight: Tensor | None,
     state: Any,

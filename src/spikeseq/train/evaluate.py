@@ -9,33 +9,34 @@ import torch
 from spikeseq.data import SequenceData, Split
 from spikeseq.energy import compare, count, price
 from spikeseq.energy.compare import FORMATS, MEMORIES
-from spikeseq.nn import QuantizedLSTM, SequenceClassifier, SpikingLSTM, StreamLSTM, observing
+from spikeseq.nn import QuantizedLSTM, SequenceClassifier, observing
+from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import CompileMode, compiling
 from spikeseq.train.batches import eval_batches
-from spikeseq.train.losses import spike_rate
+from spikeseq.train.losses import activity
 
 COUNTED = 512  # test sequences whose operations are counted
 
 
 @torch.no_grad()
 def accuracy(model: torch.nn.Module, split: Split, compile: CompileMode = "auto") -> tuple[float, float]:
-    """Share of rows classified correctly, and spikes per unit and time step, over a split."""
+    """Share of rows classified correctly, and what is sent for each unit and time step, over a split."""
     model.eval()
     hits, rate, rows = 0, 0.0, 0
     for x, y in eval_batches(split):
         with compiling(compile), observing() as seen:
             hits += int((model(x).argmax(-1) == y).sum())
-        rate += float(spike_rate(seen)) * len(y) if seen else 0.0
+        rate += activity(seen) * len(y) if seen else 0.0
         rows += len(y)
     return hits / rows, rate / rows
 
 
 def operations(model: torch.nn.Module, x: torch.Tensor) -> dict[str, float]:
-    """Counted operations and energy in every format; for a spiking network also that of its matched quantised LSTM
-    (``matched_``) and the gain over a float LSTM of the same sizes.
+    """Counted operations and energy in every format; for a spiking network also the gain over a float LSTM of the same
+    sizes and, for a spiking LSTM, the energy of its matched quantised LSTM (``matched_``).
     """
-    against = compare(model, x) if any(isinstance(m, SpikingLSTM | StreamLSTM) for m in model.modules()) else None
+    against = compare(model, x) if any(isinstance(m, Recurrent) and m.kind.spikes for m in model.modules()) else None
     counts = against.counts["spiking"] if against else count(model, x)
     found = {"macs_per_element": counts.macs_per_element, "acs_per_element": counts.acs_per_element}
     for memory, suffix in zip(MEMORIES, ("", "_sram"), strict=True):
@@ -45,7 +46,9 @@ def operations(model: torch.nn.Module, x: torch.Tensor) -> dict[str, float]:
             if against:
                 others = against.energy(form, memory)
                 found[f"gain_{form}{suffix}"] = others["LSTM"] / pj
-                found[f"matched_{form}{suffix}_pj"] = others[f"{against.time_steps}-level LSTM"]
+                matched = f"{against.time_steps}-level LSTM"
+                if matched in others:
+                    found[f"matched_{form}{suffix}_pj"] = others[matched]
     return found
 
 
@@ -63,7 +66,7 @@ def evaluate(model: SequenceClassifier, data: SequenceData, compile: CompileMode
         "parameters": sum(p.numel() for p in model.parameters()),
         **operations(spiking, data.test.x[:COUNTED]),
     }
-    if isinstance(spiking.rnn, SpikingLSTM | StreamLSTM):
+    if isinstance(spiking.rnn, Recurrent) and spiking.rnn.kind.spikes:
         metrics["spike_rate"] = rate
     if isinstance(model.rnn, QuantizedLSTM):
         metrics["quantized_accuracy"] = accuracy(model, data.test, compile)[0]

@@ -27,9 +27,11 @@ from spikeseq.nn.checkpoint import ModelSettings, load_model, load_weights, save
 from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.nn.encoding import InputEncoding
 from spikeseq.nn.kinds import QuantizedKind
+from spikeseq.nn.level_kinds import LevelGatedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.batches import eval_batches, image_shifter, train_batches
+from spikeseq.train.curriculum import LengthCurriculum
 from spikeseq.train.evaluate import evaluate
 from spikeseq.train.module import ClassifierModule
 from spikeseq.train.recipe import DataSettings, Recipe
@@ -118,6 +120,8 @@ def start_model(recipe: Recipe, data: SequenceData) -> SequenceClassifier:
     A conversion and the steps of an encoded input take their ranges from the training data, without the labels.
     """
     model = recipe.model.build(data.input_size, data.num_classes)
+    if not isinstance(model, SequenceClassifier):
+        raise ConfigError(f'model.output: data {recipe.data.name!r} has one label for a sequence; set it to "sequence"')
     if isinstance(model.rnn, Recurrent):
         fit_input(model.rnn, data.train.x.abs().flatten(0, -2).amax(0))
     if recipe.train.forget_bias is not None:
@@ -132,10 +136,10 @@ def start_model(recipe: Recipe, data: SequenceData) -> SequenceClassifier:
     return model
 
 
-def _input(model: SequenceClassifier) -> InputEncoding:
+def _input(model: Any) -> InputEncoding:
     """How a model's recurrent layer takes its input."""
     kind = model.rnn.kind if isinstance(model.rnn, Recurrent) else None
-    return kind.encoding if isinstance(kind, QuantizedKind) else InputEncoding()
+    return kind.encoding if isinstance(kind, QuantizedKind | LevelGatedKind) else InputEncoding()
 
 
 def with_seed(path: str, seed: int) -> str:
@@ -145,12 +149,25 @@ def with_seed(path: str, seed: int) -> str:
 
 def conversion_to(target: ModelSettings) -> ConvertConfig:
     """The conversion whose result is a model with these settings. Raises ConfigError for a float target."""
-    stages = {"hard_lstm": "hard", "quantized_lstm": "quantized", "spiking_lstm": "spiking", "stream_lstm": "spiking"}
+    stages = {
+        "hard_lstm": "hard", "quantized_lstm": "quantized", "spiking_lstm": "spiking", "stream_lstm": "spiking",
+        "hard_gated_current": "hard", "spiking_gated_current": "spiking",
+    }  # fmt: skip
     if target.cell not in stages:
         raise ConfigError(
             f"train.start_from: a model cannot be converted to cell={target.cell!r}; {nearest('', stages)}"
         )
     options = {"leak": 1.0, **target.options}
+    as_gru = {"variant": "v2", "candidate": "relu", "batch_norm": True, **options}
+    if "gated" in target.cell and (as_gru["variant"], as_gru["candidate"], as_gru["batch_norm"]) != (
+        "v2",
+        "signed",
+        False,
+    ):
+        raise ConfigError(
+            "train.start_from: a GRU becomes a gated current with signed candidate and without batch norm; set "
+            "model.options.candidate: signed and batch_norm: false"
+        )
     streams = target.cell == "stream_lstm"
     return ConvertConfig(
         time_steps=options.get("time_steps", 2),
@@ -167,6 +184,10 @@ def conversion_to(target: ModelSettings) -> ConvertConfig:
 
 def _orthogonal(rnn: nn.Module, forget_bias: float) -> None:
     """Orthogonal recurrent weights gate by gate; input weights uniform as they are; forget bias set, others 0."""
+    hidden: Any = rnn.hidden_size
+    keeps = rnn.kind.keeps if isinstance(rnn, Recurrent) else 1  # as of nn.LSTM and nn.GRU
+    if isinstance(rnn, Recurrent) and rnn.kind.gates == 1:
+        raise ConfigError(f"train.forget_bias={forget_bias}: {type(rnn).__name__} has no gate; leave it out")
     with torch.no_grad():
         for name, value in rnn.named_parameters():
             if name.startswith("weight_hh"):
@@ -175,7 +196,7 @@ def _orthogonal(rnn: nn.Module, forget_bias: float) -> None:
             elif name.startswith("bias"):
                 value.zero_()
                 if name.startswith("bias_ih"):
-                    value[value.shape[0] // 4 : value.shape[0] // 2] = forget_bias
+                    value.view(-1, hidden)[keeps] = forget_bias
 
 
 def make_trainer(recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: bool) -> L.Trainer:
@@ -183,6 +204,8 @@ def make_trainer(recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: 
     # save_last of the first one would follow the best epoch only
     last = ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[Callback] = [best, last]
+    if recipe.train.length_curriculum:
+        callbacks.append(LengthCurriculum(recipe.train.length_curriculum))
     if recipe.train.patience:
         callbacks.append(EarlyStopping("valid_score", mode="max", patience=recipe.train.patience))
     if recipe.train.weight_average:

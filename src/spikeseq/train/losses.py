@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spikeseq.nn import Seen
+from spikeseq.nn.current_kinds import CurrentKind
+from spikeseq.nn.recurrent import Recurrent
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -19,6 +21,13 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
 def spike_rate(seen: list[Seen]) -> Tensor:
     """Unit spikes per unit and time step: ``mean |h|``, averaged over the layers (of a quantised layer: ``mean |k/T|``)."""
     return torch.stack([s.output.abs().mean() for s in seen]).mean()
+
+
+def activity(seen: list[Seen]) -> float:
+    """What is sent for each unit and time step, averaged over the layers: unit spikes, of multi-bit values 1 for each."""
+    multi_bit = [isinstance(s.module, Recurrent) and isinstance(s.module.kind, CurrentKind) for s in seen]
+    sent = ((s.output != 0).to(s.output) if m else s.output.abs() for s, m in zip(seen, multi_bit, strict=True))
+    return float(torch.stack([values.mean() for values in sent]).mean())
 
 
 def packet_excess(seen: list[Seen]) -> Tensor:

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from spikeseq.errors import ConfigError
 from spikeseq.nn import SequenceClassifier, observing
 from spikeseq.nn.kinds import QuantizedKind
+from spikeseq.nn.level_kinds import LevelGatedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.ops.fuse import compiling
 from spikeseq.train.budget import SpikeBudget
+from spikeseq.train.curriculum import pieces, stage
 from spikeseq.train.losses import distillation, packet_excess, spike_rate
 from spikeseq.train.recipe import TrainSettings
 
@@ -27,12 +29,12 @@ class ClassifierModule(L.LightningModule):
     def __init__(self, model: SequenceClassifier, settings: TrainSettings, seed: int, teacher: nn.Module | None = None):
         super().__init__()
         own = model.rnn.kind if isinstance(model.rnn, Recurrent) else None
-        if settings.progressive_time_steps and not isinstance(own, QuantizedKind):
+        if settings.progressive_time_steps and not isinstance(own, QuantizedKind | LevelGatedKind):
             raise ConfigError(
                 "train.progressive_time_steps is set, but the model's layer has no time steps; leave it out"
             )
         wanted = settings.spike_penalty or settings.packet_penalty or settings.target_spike_rate
-        if wanted and not isinstance(own, QuantizedKind):
+        if wanted and not (own and (own.spikes or isinstance(own, QuantizedKind))):
             raise ConfigError(
                 "train.spike_penalty, packet_penalty or target_spike_rate is set, but the model's layer has no spikes; "
                 "leave it out"
@@ -44,6 +46,7 @@ class ClassifierModule(L.LightningModule):
         self.history: list[dict[str, float]] = []
         self._counts = [0, 0]
         self.budget = SpikeBudget(settings.target_spike_rate) if settings.target_spike_rate else None
+        self.longest: int | None = None  # elements of a training sequence; set by the length curriculum
         self._thresholds = 1.0  # factor that the gate schedule has applied so far
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -71,6 +74,8 @@ class ClassifierModule(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Cross entropy, distillation and penalties; ``batch`` = x [B, L, I], y [B]."""
         s, (x, y) = self.settings, batch
+        if self.longest is not None:
+            x = pieces([x], None, self.longest)[0][0]
         with compiling(s.compile), observing() as seen:
             logits = self.model(x)
         loss = F.cross_entropy(logits, y, label_smoothing=s.label_smoothing)
@@ -141,8 +146,7 @@ class ClassifierModule(L.LightningModule):
 
     def _stage(self) -> int | None:
         """T of the present epoch in a progressive schedule; None means the model's own."""
-        stages = [*self.settings.progressive_time_steps, None]
-        return stages[min(len(stages) - 1, self.current_epoch * len(stages) // self.settings.epochs)]
+        return stage([*self.settings.progressive_time_steps, None], self.current_epoch, self.settings.epochs)
 
     def _set_time_steps(self, time_steps: int | None) -> None:
         rnn = self.model.rnn

@@ -66,6 +66,7 @@ class TrainSettings:
     distillation: weight of the teacher's term (0 to 1) against the labels
     temperature: softening of the teacher's and student's logits
     progressive_time_steps: T of equal shares of the epochs before the last share, which runs at the model's own T
+    length_curriculum: most elements of a training sequence, in equal shares of the epochs; a random piece of a longer one
     spike_penalty: weight of the mean |h| in the loss
     target_spike_rate: unit spikes for each unit and time step to train to; the penalty follows; 0 for none
     packet_penalty: weight of mean(max(|spikes| - 1, 0)): teaches a grid to get by with unit spikes
@@ -89,6 +90,7 @@ class TrainSettings:
     distillation: float = 0.0
     temperature: float = 2.0
     progressive_time_steps: list[int] = field(default_factory=list)
+    length_curriculum: list[int] = field(default_factory=list)
     spike_penalty: float = 0.0
     target_spike_rate: float = 0.0
     packet_penalty: float = 0.0
@@ -156,6 +158,8 @@ class Recipe:
                 check_time_steps(steps)
             except ConfigError as error:
                 raise ConfigError(f"train.progressive_time_steps: {error}") from error
+        if any(length < 1 for length in t.length_curriculum):
+            raise ConfigError(f"train.length_curriculum={t.length_curriculum}: pass lengths of 1 element or more")
         if not 0 <= self.train.distillation <= 1:
             raise ConfigError(f"train.distillation={self.train.distillation}: pass a share from 0 to 1")
         if t.target_spike_rate and t.spike_penalty:

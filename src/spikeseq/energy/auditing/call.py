@@ -79,11 +79,16 @@ class TracedCall:
         return self.trace.running[-1] if self.trace.running else ""
 
     @property
+    def held(self) -> Tensor | None:
+        """The largest parameter, or what a parameter was made into, that takes part in it."""
+        named = [x for x in self.read if memory_of(x) in self.trace.names]
+        return max(named, key=Tensor.numel) if named else None
+
+    @property
     def operation(self) -> str:
-        """The operation, and the largest parameter that takes part in it."""
-        held = [x for x in self.read if memory_of(x) in self.trace.names]
-        name = self.trace.names[memory_of(max(held, key=Tensor.numel))] if held else None
-        return f"{self.name} with {name}" if name else self.name
+        """The operation, and that parameter."""
+        held = self.held
+        return self.name if held is None else f"{self.name} with {self.trace.names[memory_of(held)]}"
 
     def varies(self, x: Any) -> bool:
         """Whether ``x`` is a tensor that depends on the batch."""

@@ -63,6 +63,8 @@ class Trace(TorchDispatchMode):
         verdict = self._judge(call)  # before it runs: an in-place operation overwrites what it reads
         out = func(*args, **kwargs)
         self.kept += [*call.read, *call.written, *tensors_in(out)]
+        if not call.sources:
+            self._name(call, out)
         if call.is_view and call.sources and any(self.of(x) is None for x in tensors_in(out)):
             verdict = MOVE  # a view in name only, in memory of its own
         if verdict is None or verdict.edge in (Edge.CUT, Edge.SHAPE):
@@ -70,6 +72,15 @@ class Trace(TorchDispatchMode):
         else:
             self._record(call, verdict, out)
         return out
+
+    def _name(self, call: TracedCall, out: Any) -> None:
+        """Let what a parameter is made into bear its name: cast, scaled, with its normalisation folded in."""
+        held = call.held
+        if held is None:
+            return
+        for x in tensors_in(out):
+            if x.shape == held.shape:
+                self.names.setdefault(memory_of(x), self.names[memory_of(held)])
 
     def _judge(self, call: TracedCall) -> Verdict | None:
         """None: constants only, or a view."""
