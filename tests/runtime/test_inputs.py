@@ -145,3 +145,25 @@ def test_a_step_that_cannot_work(value):
         model.input_step_l0[1] = value
     with pytest.raises(ConfigError):
         runtime.compile(model)
+
+
+@pytest.mark.parametrize("code", ["direct", "int8", "delta"])
+@pytest.mark.parametrize("scale", [0.01, 1.0, 1e7])
+def test_what_integers_make_of_the_input_product(scale, code):
+    """Rounded to the units of the sums, half a unit up; clipped where T of them could leave 32 bits."""
+    torch.manual_seed(0)
+    model = snn.SpikingLSTM(5, 6, time_steps=2, input_encoding=code)
+    with torch.no_grad():
+        model.weight_ih_l0.mul_(scale)
+    stream = runtime.compile(model, "int8").stream()
+    layer, x, limit = stream.program.layers[0], np.array([60, -0.7, 0.33, -61, 0.125], np.float32), float(1 << 23)
+    if code == "direct":
+        product = x.astype(np.float64) @ layer.input_rows * layer.input_scale.astype(np.float64)
+    else:
+        u, unit = x / layer.input_step, 2.0 ** layer.input_shift.astype(np.float64)
+        product = np.clip(np.sign(u) * np.floor(np.abs(u) + 0.5), -127, 127) @ layer.input_rows.astype(np.float64) * unit
+        limit = limit / np.maximum(unit, 1) // 1 * np.maximum(unit, 1)  # clipped before it is shifted up
+    assert (np.abs(product) > limit).any() == (scale > 1e6)
+    stream.step(x)
+    found = np.ctypeslib.as_array(stream._rows[0].drive_int8, (24,)) - layer.bias
+    np.testing.assert_allclose(found, np.clip(np.floor(product + 0.5), -limit, limit), rtol=1e-6, atol=1e-3)
