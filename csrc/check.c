@@ -91,6 +91,9 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
         if (!size_within(spikeseq_inputs(model, l), 1u << 20) || !size_within(spikeseq_hidden(model, l), 1u << 16) ||
             (l && spikeseq_inputs(model, l) != spikeseq_hidden(model, l - 1)))
             return SPIKESEQ_BAD_MODEL;
+        const uint64_t columns = spikeseq_width(model, l), tall = spikeseq_inputs(model, l);
+        if ((tall > columns ? tall : columns) * columns > SIZE_MAX / sizeof(float)) /* where an address has 32 bits */
+            return SPIKESEQ_BAD_MODEL;
     }
     if (!model->outputs)
         return SPIKESEQ_OK;

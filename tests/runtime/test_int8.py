@@ -7,6 +7,7 @@ from dyadic import SIZES, assert_same_counts, dyadic, dyadic_input, steps
 
 import spikeseq.nn as snn
 from spikeseq import runtime
+from spikeseq.energy import count
 from spikeseq.errors import CheckpointError, ConfigError, DataError
 from spikeseq.nn.classifier import SequenceClassifier
 
@@ -28,7 +29,7 @@ def test_weights_of_eight_bits_are_exact(time_steps, layers, packet, shift):
     assert np.array_equal(steps(stream, x.numpy()), expected.numpy())
     c = state.streams[:, :, :time_steps].numpy()
     assert np.array_equal(stream.state()["c"].swapaxes(0, 1) / 2**16, c)
-    assert_same_counts(stream, model, x)
+    assert_same_counts(stream, count(model, x))
 
 
 @pytest.mark.parametrize("time_steps", [1, 2, 4, 8])
