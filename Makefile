@@ -31,6 +31,7 @@ SPIKING_MODELS ?= $(wildcard runs/uci_har/*spiking*/seed*/model.pt runs/mnist_ro
 bench: $(STAMP)
 	bash benchmarks/peers.sh
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/train_step.py
+	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/lif.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scaling.py
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/runtime.py --trained $(HAR_MODELS)

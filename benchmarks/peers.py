@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from types import ModuleType
@@ -77,13 +77,15 @@ class Installed:
     absent: dict[str, str]  # name -> why
 
 
-def installed() -> Installed:
-    """Import every peer and try one small step; one that fails is absent, with the reason."""
+def installed(
+    peers: Mapping[str, Peer] | None = None, step: Callable[..., Callable[[], None]] = make_step
+) -> Installed:
+    """Import every peer (of PEERS) and try one small step; one that fails is absent, with the reason."""
     found = Installed({}, {}, {})
-    for name, peer in PEERS.items():
+    for name, peer in (PEERS if peers is None else peers).items():
         try:
             version, build = peer.load()
-            make_step(build, length=2, batch=2, inputs=8, hidden=8)()
+            step(build, length=2, batch=2, inputs=8, hidden=8)()
         except Exception as error:  # foreign code: whatever it raises, the other models are measured
             found.absent[name] = f"{type(error).__name__}: {error}"
             continue

@@ -152,3 +152,21 @@ def test_runtime_memory(run):
     }
     assert all(row["elements"] == 5000 for row in record.metrics["flat"])
     assert "### runtime_memory: bytes of a program" in results_page([record])
+
+
+def test_lif(run):
+    record, text, _ = run("lif")
+    check_common(record, "lif")
+    rows = {(row["layer"], row["model"]): row for row in record.metrics["rows"]}
+    peers = {"SpikingJelly LIFNode", "SpikingJelly ParametricLIFNode", "snnTorch Leaky", "Norse LIF"}
+    absent = set(record.metrics["absent"])
+    for layer in ("neurons alone", "Linear 6 -> 6 before"):
+        measured = {model for own, model in rows if own == layer}
+        assert measured | absent == {"LIF", "LIF, not compiled"} | peers
+        assert not measured & absent
+        assert rows[layer, "LIF"]["ratio"] == 1
+    for (layer, model), row in rows.items():
+        assert row["low"] <= row["ratio"] <= row["high"]
+        assert record.metrics[f"step time / LIF: {model}, {layer}"] == row["ratio"]
+    assert all(f"not measured: {name}: " in text for name in absent)
+    assert record.metrics["targets"] == []  # the limits hold for the sizes of the full run only

@@ -91,12 +91,8 @@ def _threshold(currents: Tensor, name: str, percentile: float, scale: float) -> 
     pick = torch.linspace(0, len(currents) - 1, min(KEPT, len(currents))).long()
     chosen = currents[pick]
     own = torch.quantile(chosen, percentile / 100, 0)
-    whole = own.mean() if bool((own > 0).all()) else _of_all(chosen, percentile)
+    flat = chosen.flatten()
+    whole = torch.quantile(flat[torch.linspace(0, len(flat) - 1, min(KEPT, len(flat))).long()], percentile / 100)
     if not whole > 0:
         raise DataError(f"module {name!r} gets no positive current at percentile {percentile}: it could never spike")
     return (scale * torch.where(own > 0, own, whole)).clamp(min=SMALLEST).squeeze()
-
-
-def _of_all(currents: Tensor, percentile: float) -> Tensor:
-    flat = currents.flatten()
-    return torch.quantile(flat[torch.linspace(0, flat.numel() - 1, min(KEPT, flat.numel())).long()], percentile / 100)

@@ -28,9 +28,12 @@ from spikeseq.energy.registry import counted
 from spikeseq.energy.synops import evaluating, inputs_of, several
 from spikeseq.errors import ConversionError, DataError
 from spikeseq.nn.kinds import GridKind
+from spikeseq.nn.lif import IF, LIF
 from spikeseq.nn.observe import Seen, observing
+from spikeseq.nn.readout import Integrator
 from spikeseq.nn.recurrent import Recurrent
 
+WEIGHTLESS = LIF | IF | Integrator  # no synaptic operations of their own
 ACTIVATIONS = (nn.ReLU, nn.Sigmoid, nn.Tanh, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Hardtanh)
 
 
@@ -63,7 +66,7 @@ def neurobench(
     """
     layers = counted(model)
     for name, module in layers.items():
-        if not isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.LSTM | nn.GRU | Recurrent):
+        if not isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.LSTM | nn.GRU | Recurrent | WEIGHTLESS):
             raise ConversionError(f"module {name!r} ({type(module).__name__}) has no synaptic operations in NeuroBench")
     steps = max((m.kind.time_steps for m in model.modules() if isinstance(m, Recurrent)), default=1)
     totals = _Totals(steps)
@@ -147,9 +150,11 @@ def _fused(totals: _Totals, module: nn.LSTM | nn.GRU, x: Any) -> None:
 
 
 def _pass(totals: _Totals, seen: Seen) -> None:
-    """One pass of one of our layers: ``W x``, ``U h[n-1]``, and the gates' products where they multiply."""
+    """One pass of one of our layers: its activations; of a recurrent one ``W x``, ``U h[n-1]`` and the gates' products."""
     layer = seen.module
-    assert isinstance(layer, Recurrent)
+    totals.activations(seen.output if seen.mask is None else seen.output[_mask_like(seen)])
+    if not isinstance(layer, Recurrent):
+        return
     kind, values = layer.kind, layer.part(seen.part)
     before = torch.cat([seen.first.unsqueeze(0), seen.output[:-1]])
     spiking = isinstance(kind, GridKind)
@@ -165,7 +170,6 @@ def _pass(totals: _Totals, seen: Seen) -> None:
     if not spiking:
         elements = float(seen.mask.sum()) if seen.mask is not None else float(before.shape[0] * before.shape[-2])
         totals.synapses(elements * 3 * layer.hidden_size, elements * 3 * layer.hidden_size, False)
-    totals.activations(seen.output if seen.mask is None else seen.output[_mask_like(seen)])
 
 
 def _mask_like(seen: Seen) -> Tensor:

@@ -48,24 +48,18 @@ def neurons(module: LIF | IF, call: Call) -> list[LayerCount]:
 def _neurons(module: LIF | IF, name: str, seen: Seen) -> LayerCount:
     elements, units = elements_of(seen), float(seen.output.shape[-1])
     spikes = float(seen.output.sum())
-    macs, adds = _leak(module)
-    adds += module.step.reset == "subtract"
-    stored = 0.0 if module.channels is None else 1.0 + (macs > 0)
+    leaks = module.effective().leak.detach().flatten()
+    multiplied = [not is_small_dyadic(leak) for leak in leaks]
+    shifted = [0 if product else signed_powers(float(leak)) for leak, product in zip(leaks, multiplied, strict=True)]
     updates = elements * units
+    each = updates / len(leaks)  # units of a channel, over all elements
+    macs, resets = each * sum(multiplied), updates * (module.step.reset == "subtract")
     return LayerCount(
-        name, macs=updates * macs, elementwise=updates * macs, neuron_updates=updates * adds, comparisons=updates,
-        spikes=spikes, weight_reads=updates * stored, state_reads=2 * updates, state_writes=updates + spikes,
-        spike_state_accesses=spikes, elements=elements, recurrent=True,
+        name, macs=macs, elementwise=macs, neuron_updates=each * sum(shifted) + resets, comparisons=updates, spikes=spikes,
+        weight_reads=0.0 if module.channels is None else updates + macs, state_reads=2 * updates,
+        state_writes=updates + spikes, spike_state_accesses=spikes, elements=elements, recurrent=True,
         weight_words=float(sum(p.numel() for p in module.parameters())), state_words=units,
     )  # fmt: skip
-
-
-def _leak(module: LIF | IF) -> tuple[float, float]:
-    """Multiplications and additions of ``leak v + current`` for each unit, on average over the channels."""
-    leaks = module.effective().leak.detach().flatten()
-    products = [not is_small_dyadic(leak) for leak in leaks]
-    adds = [0 if product else signed_powers(float(leak)) for leak, product in zip(leaks, products, strict=True)]
-    return sum(products) / len(leaks), sum(adds) / len(leaks)
 
 
 @register(Integrator)

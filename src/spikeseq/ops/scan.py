@@ -138,9 +138,11 @@ class _Scan(torch.autograd.Function):
         back = None if u is None else u.t().contiguous()
         slots = list(zip(*(p.unbind(0) for p in paths), strict=True))
         chunks = list(_chunks(source.shape[0], numbers))
-        buffer = source.new_empty(chunks[0][1], *lead, ctx.width)
+        # the gradient of a plain drive is that of the preactivations
+        own = d_source if weight is None and source.shape[1:] == (*lead, ctx.width) else None
+        buffer = source.new_empty(chunks[0][1], *lead, ctx.width) if own is None else own
         for start, stop in reversed(chunks):
-            da = buffer[: stop - start]
+            da = buffer[: stop - start] if own is None else own[start:stop]
             for n in range(stop - 1, start - 1, -1):
                 a = source[n].expand(*lead, ctx.width) if pre is None else pre[n]
                 valid = None if mask is None else mask[n]
@@ -155,7 +157,7 @@ class _Scan(torch.autograd.Function):
                 d_weight += weight_gradient(_rows(d_drive), _rows(source[start:stop]))
             if d_bias is not None:
                 d_bias += _rows(d_drive).sum(0)
-            if d_source is not None:
+            if d_source is not None and own is None:
                 d_source[start:stop] = d_drive if weight is None else _times(d_drive, weight.t())
         g_state = g_state if g_rec is None else (g_state[0] + g_rec, *g_state[1:])
         d_params = iter([s.sum_to_size(p.shape) for s, p in zip(sums, kept, strict=True)])

@@ -1,0 +1,236 @@
+"""LIF and IF networks: counts equal to a machine that does each operation by itself, and what the audit says of them."""
+
+import pytest
+import torch
+from executor import Machine
+from torch import nn
+
+import spikeseq.nn as snn
+from spikeseq.energy import assert_accumulate_only, audit, count, neurobench, price
+from spikeseq.energy.spiking import signed_powers
+
+L, I, H, O = 9, 3, 6, 4
+FIELDS = (
+    "macs",
+    "elementwise",
+    "acs",
+    "neuron_updates",
+    "comparisons",
+    "spikes",
+    "weight_reads",
+    "state_reads",
+    "state_writes",
+)
+KINDS = {
+    "if": lambda: snn.IF(H),
+    "if of one threshold": lambda: snn.IF(),
+    "if to zero": lambda: snn.IF(H, reset="zero"),
+    "lif": lambda: snn.LIF(H, leak=0.9),
+    "lif of one leak": lambda: snn.LIF(leak=0.9),
+    "dyadic": lambda: snn.LIF(H, leak=0.9, dyadic_leak=True),
+    "no memory": lambda: snn.LIF(H, leak=0.0),
+    "leak 1": lambda: snn.LIF(H, leak=1.0),
+}
+
+
+def network(neurons):
+    torch.manual_seed(3)
+    model = snn.Sequential(nn.Linear(I, H), neurons, nn.Linear(H, O), snn.Integrator("length")).double()
+    with torch.no_grad():
+        model[0].weight.copy_(torch.randint(-8, 9, (H, I)) / 8)
+    return model
+
+
+class Neurons:
+    """One layer of neurons on the machine: constants of a whole layer stand in registers, those of channels in memory."""
+
+    def __init__(self, machine, layer):
+        self.m, self.layer, self.v = machine, layer, [0.0] * H
+        self.threshold, self.leak = (p.detach().expand(H).tolist() for p in layer.effective())
+
+    def element(self, currents):
+        m, layer, fired = self.m, self.layer, []
+        for j in range(H):
+            v, current = m.read(self.v, j), m.read(currents, j)
+            v = self.leaked(j, v, current)
+            threshold = self.threshold[j] if layer.channels is None else m.read(self.threshold, j, "weight_reads")
+            fires = m.at_least(v, threshold)
+            if layer.step.reset == "zero":
+                v = 0.0 if fires else v
+            else:
+                v = m.add(v, -threshold if fires else 0.0, "neuron_updates")
+            m.write(self.v, j, v)
+            if fires:
+                m.did["spikes"] += 1
+                m.did["state_writes"] += 1  # its address
+            fired.append(fires)
+        return fired
+
+    def leaked(self, j, v, current):
+        leak = self.leak[j]
+        if leak in (0.0, 1.0):
+            return current if leak == 0 else self.m.add(v, current, "neuron_updates")
+        if leak == 0.875:
+            return self.m.add(self.m.add(current, v, "neuron_updates"), -v / 8, "neuron_updates")
+        leak = leak if self.layer.channels is None else self.m.read(self.leak, j, "weight_reads")
+        return self.m.mac(current, leak, v, "elementwise")
+
+
+def dense(machine, layer, x):
+    """Every input times every weight."""
+    machine.did["state_reads"] += len(x)
+    machine.did["weight_reads"] += layer.bias.numel()
+    out = []
+    for row, bias in zip(layer.weight.tolist(), layer.bias.tolist(), strict=True):
+        total = bias
+        for j, value in enumerate(x):
+            total = machine.mac(total, machine.read(row, j, "weight_reads"), value)
+        out.append(total)
+        machine.did["state_writes"] += 1
+    return out
+
+
+def events(machine, layer, fired):
+    """Accumulators that start at the bias; each spike reads its address and adds its column of weights to them."""
+    sums = [0.0] * O
+    for j in range(O):
+        machine.write(sums, j, machine.read(layer.bias.tolist(), j, "weight_reads"))
+    for j, fires in enumerate(fired):
+        if fires:
+            machine.did["state_reads"] += 1
+            column = layer.weight[:, j].tolist()
+            for k in range(O):
+                weight = machine.read(column, k, "weight_reads")
+                machine.write(sums, k, machine.add(machine.read(sums, k), weight))
+    return sums
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_operation(name):
+    model = network(KINDS[name]())
+    torch.manual_seed(5)
+    x = torch.randint(-8, 9, (L, 1, I)).double() / 4
+    machines = [Machine() for _ in range(4)]
+    neurons, total = Neurons(machines[1], model[1]), [0.0] * O
+    for element in x[:, 0].tolist():
+        sums = events(machines[2], model[2], neurons.element(dense(machines[0], model[0], element)))
+        for k in range(O):
+            value = machines[3].add(machines[3].read(total, k), machines[3].read(sums, k), "neuron_updates")
+            machines[3].write(total, k, value)
+    found = [machines[3].mac(0.0, 1 / L, value, "elementwise") for value in total]
+    torch.testing.assert_close(torch.tensor(found).double(), model(x)[0][0])  # it computes what the network computes
+    assert machines[1].did["spikes"] > 5
+    for counted, machine in zip(count(model, x).per_layer, machines, strict=True):
+        for field in FIELDS:
+            assert getattr(counted, field) == machine.did[field], (counted.name, field)
+
+
+def test_channels_of_several_kinds_are_counted_one_by_one():
+    model = network(snn.LIF(H))
+    with torch.no_grad():
+        model[1].leak.copy_(torch.tensor([0.0, 1.0, 0.5, 0.75, 0.9, 0.3]))
+    layer = count(model, torch.randn(L, 1, I).double()).per_layer[1]
+    assert layer.elementwise == layer.macs == 2 * L
+    assert layer.neuron_updates == L * (H + 0 + 1 + 1 + 2)  # resets; then 0, 1, 1 and 2 powers of two
+
+
+@pytest.mark.parametrize(
+    ("value", "powers"), [(0, 0), (1, 1), (0.5, 1), (0.75, 2), (255 / 256, 2), (0.6875, 3), (-0.875, 2), (5, 2)]
+)
+def test_signed_powers(value, powers):
+    assert signed_powers(value) == powers
+
+
+def test_padding_counts_nothing():
+    model, lengths = network(snn.IF(H)), [4, 9, 1]
+    torch.manual_seed(6)
+    x = torch.randn(L, 3, I).double()
+    together = count(model, {"input": x, "lengths": lengths})
+    alone = [count(model, x[:n, row : row + 1]) for row, n in enumerate(lengths)]
+    assert together.elements == sum(lengths)
+    for number, layer in enumerate(together.per_layer):
+        for field in (*FIELDS, "elements"):
+            assert getattr(layer, field) == sum(getattr(c.per_layer[number], field) for c in alone), (layer.name, field)
+
+
+def test_convolutions_count_their_connections():
+    torch.manual_seed(7)
+    frames = (torch.rand(L, 2, 2, 5, 5) > 0.8).float()
+    layer = snn.SpikingConv2d(2, 3, 3, padding=1, neuron=snn.IF(3))
+    first, second = count(layer, frames).per_layer
+    reached = sum(
+        3 * sum(0 <= i + di < 5 and 0 <= j + dj < 5 for di in (-1, 0, 1) for dj in (-1, 0, 1))
+        for *_, i, j in frames.nonzero().tolist()
+    )
+    assert (first.acs, first.macs) == (reached, 0)
+    assert (second.comparisons, second.elements) == (L * 2 * 75, L * 2)
+    spikes = (torch.rand(L, 2, 4) > 0.5).float()
+    along = snn.SpikingConv1d(4, 6, 3, causal=True, neuron=snn.IF(6))
+    taps = sum(min(3, L - n) for n, *_ in spikes.nonzero().tolist())  # windows that see the element
+    assert count(along, spikes).per_layer[0].acs == 6 * taps
+    assert count(along, torch.randn(L, 2, 4)).per_layer[0].macs == L * 2 * 6 * 12
+
+
+def test_a_price_comes_out():
+    counts = count(network(snn.IF(H)), torch.randn(L, 2, I).double())
+    assert 0 < price(counts, "int32").pj_per_element < price(counts, "int32", "sram").pj_per_element
+
+
+def findings(neurons, readout="none"):
+    torch.manual_seed(8)
+    model = snn.Sequential(nn.Linear(I, H), neurons, nn.Linear(H, O), snn.Integrator(readout))
+    with torch.no_grad():
+        model[1].threshold.uniform_(0.2, 0.5)
+    return audit(model, {"input": torch.randn(L, 3, I), "lengths": [4, 9, 1]}, allow=["input layer"]).findings
+
+
+@pytest.mark.parametrize("name", ["if", "if to zero", "dyadic", "no memory", "leak 1"])
+def test_accumulate_only(name):
+    assert findings(KINDS[name]()) == ()
+
+
+def test_a_learned_leak_multiplies_until_it_is_rounded():
+    layer = snn.LIF(H)
+    with torch.no_grad():
+        layer.leak.uniform_(0.5, 0.99)
+    (finding,) = findings(layer)
+    assert (finding.kind, finding.module) == ("element-wise product", "1")
+    assert "leak * state.v" in finding.source
+    layer.rounded = True
+    assert findings(layer) == ()
+
+
+def test_every_dyadic_leak_passes():
+    for k in range(9):
+        assert findings(snn.LIF(leak=1 - 2.0**-k)) == (), k
+    assert findings(snn.LIF(leak=1 - 3 * 2.0**-7))
+
+
+def test_division_by_the_length_is_found():
+    (finding,) = findings(snn.IF(H), readout="length")
+    assert (finding.kind, finding.module) == ("element-wise product", "3")
+
+
+def test_a_convolutional_network_is_accumulate_only_from_events_to_the_readout():
+    torch.manual_seed(9)
+    layers = [snn.SpikingConv2d(2, 4, 3, neuron=snn.LIF(4, dyadic_leak=True)), nn.MaxPool2d(2), nn.Flatten()]
+    model = snn.Sequential(*layers, nn.Linear(16, H), snn.IF(H), nn.Linear(H, O), snn.Integrator())
+    frames = (torch.rand(L, 3, 2, 6, 6) > 0.7).float()
+    assert_accumulate_only(model, frames)
+    assert count(model, frames).macs_per_element == 0
+
+
+def test_neurobench_takes_neurons_for_activations():
+    model = network(snn.IF(H))
+    x = torch.randn(L, 2, I).double()
+    spikes = model[1](model[0](x))[0].detach()
+    found = neurobench(model, x)
+    assert found["ActivationSparsity"] == pytest.approx(float((spikes == 0).double().mean()))
+    rows = len(x)  # it takes the first axis for the batch
+    assert found["SynapticOperations"]["Effective_ACs"] == O * float(spikes.sum()) / rows
+    assert found["SynapticOperations"]["Effective_MACs"] == L * 2 * I * H / rows - _zeros(model, x) / rows
+
+
+def _zeros(model, x):
+    """Products with a weight that happens to be 0."""
+    return float((model[0].weight == 0).sum()) * x.shape[0] * x.shape[1]
