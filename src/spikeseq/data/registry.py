@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from spikeseq.data import digits, mnist, speech_commands, uci_har
+from spikeseq.data import digits, dvs_gesture, mnist, nmnist, speech_commands, uci_har
 from spikeseq.data.sequence import SequenceData
 from spikeseq.errors import ConfigError, nearest
 
@@ -14,6 +14,8 @@ _LOADERS: dict[str, Callable[..., SequenceData]] = {
     "mnist": mnist.load,
     "uci_har": uci_har.load,
     "speech_commands": speech_commands.load,
+    "nmnist": nmnist.load,
+    "dvs_gesture": dvs_gesture.load,
 }
 NAMES = tuple(_LOADERS)
 
@@ -22,8 +24,7 @@ def load(name: str, **options: object) -> SequenceData:
     """Load a data set as sequences.
 
     name      one of NAMES
-    options   the keyword arguments of that data set's own ``load``: see digits.py, mnist.py, uci_har.py,
-              speech_commands.py
+    options   the keyword arguments of that data set's own ``load``, in the file of its name
 
     Raises ConfigError for an unknown name, an unknown option or an option's bad value, and DataError when the files
     are missing or corrupt.

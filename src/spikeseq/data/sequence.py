@@ -34,6 +34,7 @@ class SequenceData:
     train, valid, test      no example is in two of them
     classes                 the name of each label
     decibels                of log-mel features: how to get back to dB; None: x is something else
+    element_shape           shape of an element before it was flattened to I values; () for plain vectors
 
     Raises ShapeError when the tensors do not have the promised shape or dtype, DataError when a split is empty, has a
     value that is not finite or a label that is no class.
@@ -47,6 +48,7 @@ class SequenceData:
     source: str
     licence: str
     decibels: Decibels | None = None
+    element_shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for which, split in (("train", self.train), ("valid", self.valid), ("test", self.test)):

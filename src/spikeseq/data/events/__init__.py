@@ -1,0 +1,1 @@
+"""Event cameras: recordings as lists of events, their file formats, and frames made of them."""
