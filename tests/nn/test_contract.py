@@ -48,6 +48,7 @@ def recurrent(kind, **settings):
 KINDS = {
     "lstm": recurrent(snn.LSTM),
     "gru": recurrent(snn.GRU),
+    "rnn": recurrent(snn.RNN),
     "hard": recurrent(snn.HardLSTM),
     "quantized": recurrent(snn.QuantizedLSTM, time_steps=4),
     "grid 1": recurrent(snn.SpikingLSTM, time_steps=1),
@@ -60,7 +61,7 @@ KINDS = {
     "if": stack(snn.IF),
     "integrator": Summed,
 }
-EXACT = {n for n in KINDS if n not in ("lstm", "gru", "hard")}
+EXACT = {n for n in KINDS if n not in ("lstm", "gru", "rnn", "hard")}
 ONE_WAY = {"lif", "lif zero", "if", "integrator"}  # batch first in the state, no second direction
 
 

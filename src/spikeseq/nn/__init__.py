@@ -7,11 +7,15 @@ from spikeseq.nn.dropout import DropoutState, SequenceDropout
 from spikeseq.nn.lif import IF, LIF, IFCell, LIFCell
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, RunResult, SpikingLSTM, StreamLSTM
 from spikeseq.nn.observe import Seen, observing
+from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.readout import Integrator, IntegratorState, Last
 from spikeseq.nn.replicas import SpikingLSTMState
+from spikeseq.nn.rnn import RNN
 from spikeseq.nn.sequential import Sequential
+from spikeseq.nn.text import TextClassifier
 from spikeseq.ops.cells.gru import GRUState
 from spikeseq.ops.cells.lstm import LSTMState
+from spikeseq.ops.cells.rnn import RNNState
 from spikeseq.ops.neuron import LIFParams, LIFState
 
 __all__ = [
@@ -19,6 +23,7 @@ __all__ = [
     "IF",
     "LIF",
     "LSTM",
+    "RNN",
     "DropoutState",
     "GRUCell",
     "GRUState",
@@ -33,8 +38,10 @@ __all__ = [
     "LSTMCell",
     "LSTMState",
     "Last",
+    "PictureClassifier",
     "QuantizedLSTM",
     "QuantizedLSTMCell",
+    "RNNState",
     "RunResult",
     "Seen",
     "SequenceClassifier",
@@ -48,5 +55,6 @@ __all__ = [
     "SpikingLSTMState",
     "StreamLSTM",
     "StreamLSTMCell",
+    "TextClassifier",
     "observing",
 ]
