@@ -48,6 +48,7 @@ def recurrent(kind, **settings):
 KINDS = {
     "lstm": recurrent(snn.LSTM),
     "gru": recurrent(snn.GRU),
+    "rnn": recurrent(snn.RNN),
     "hard": recurrent(snn.HardLSTM),
     "quantized": recurrent(snn.QuantizedLSTM, time_steps=4),
     "grid 1": recurrent(snn.SpikingLSTM, time_steps=1),
@@ -72,7 +73,7 @@ FROZEN = {
     "adlif": recurrent(snn.AdLIF),
     "adlif symplectic": recurrent(snn.AdLIF, form="symplectic"),
 }
-EXACT = {n for n in KINDS if n not in ("lstm", "gru", "hard")} | {"gated levels"}
+EXACT = {n for n in KINDS if n not in ("lstm", "gru", "rnn", "hard")} | {"gated levels"}
 ONE_WAY = {"lif", "lif zero", "if", "integrator"}  # batch first in the state, no second direction
 KINDS |= FROZEN
 # fields of a state that no later result depends on smoothly. Without recurrent weight y is a result, not a memory; what is

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from spikeseq.data import digits, dvs_gesture, mnist, nmnist, speech_commands, uci_har
+from spikeseq.data import digits, dvs_gesture, imdb, mnist, nmnist, speech_commands, uci_har
 from spikeseq.data.sequence import SequenceData
+from spikeseq.data.text.texts import TextData
 from spikeseq.errors import ConfigError, nearest
 
 _LOADERS: dict[str, Callable[..., SequenceData]] = {
@@ -17,7 +18,8 @@ _LOADERS: dict[str, Callable[..., SequenceData]] = {
     "nmnist": nmnist.load,
     "dvs_gesture": dvs_gesture.load,
 }
-NAMES = tuple(_LOADERS)
+_TEXT: dict[str, Callable[..., TextData]] = {"imdb": imdb.load}
+NAMES = (*_LOADERS, *_TEXT)
 
 
 def load(name: str, **options: object) -> SequenceData:

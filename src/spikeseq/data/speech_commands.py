@@ -38,6 +38,7 @@ def load(*, standardise: bool = True) -> SequenceData:
         source=SOURCE,
         licence="CC BY 4.0",
         decibels=decibels,
+        element_shape=(),
     )
 
 

@@ -4,6 +4,7 @@ Per sequence element, H units, I inputs::
 
     LSTM       MACs 4 H (I + H) + 3 H      products f c, i g, o tanh(c); with proj_size P: 4 H (I + P) + 3 H + P H
     GRU        MACs 3 H (I + H) + 3 H      products r u, (1 - z) n, z h
+    RNN        MACs H (I + H)
     Linear     MACs O I;  of spikes (k / T, where the model has spiking layers of T time steps): ACs O sum |k|;
                behind a T-level quantised layer that does not spike: MACs of ceil(log2(T + 1)) bits;
                of the multi-bit values of a layer in the model: low MACs O nnz
@@ -46,12 +47,13 @@ def few_bits(time_steps: int) -> int:
 
 
 def dense_recurrent(gates: int, width: int, hidden: int, biases: int, projected: int = 0) -> dict[str, float]:
-    """Operations of one element of a dense LSTM (4 gates; ``projected``: size of h if it is projected) or GRU (3)."""
+    """Operations of one element of a dense LSTM (4 gates; ``projected``: size of h if it is projected), GRU (3) or RNN (1)."""
     sent = projected or hidden
     weights = gates * hidden * (width + sent) + projected * hidden
     states = sent + (hidden if gates == 4 else 0)
+    products = 3 * hidden if gates > 1 else 0
     return {
-        "macs": weights + 3 * hidden, "elementwise": 3 * hidden, "weight_reads": weights + biases * hidden,
+        "macs": weights + products, "elementwise": products, "weight_reads": weights + biases * hidden,
         "state_reads": width + states, "state_writes": states,
     }  # fmt: skip
 

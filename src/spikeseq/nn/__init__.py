@@ -18,14 +18,18 @@ from spikeseq.nn.gated_current import GatedCurrent, HardGatedCurrent, LeakyCurre
 from spikeseq.nn.lif import IF, LIF, IFCell, LIFCell
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, RunResult, SpikingLSTM, StreamLSTM
 from spikeseq.nn.observe import Seen, observing
+from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.readout import Integrator, IntegratorState, Last
 from spikeseq.nn.replicas import SpikingLSTMState
+from spikeseq.nn.rnn import RNN
 from spikeseq.nn.sequential import Sequential
+from spikeseq.nn.text import TextClassifier
 from spikeseq.ops.cells.adlif import AdLIFState
 from spikeseq.ops.cells.current import CurrentState
 from spikeseq.ops.cells.gated_current import HardGatedState
 from spikeseq.ops.cells.gru import GRUState
 from spikeseq.ops.cells.lstm import LSTMState
+from spikeseq.ops.cells.rnn import RNNState
 from spikeseq.ops.neuron import LIFParams, LIFState
 
 __all__ = [
@@ -33,6 +37,7 @@ __all__ = [
     "IF",
     "LIF",
     "LSTM",
+    "RNN",
     "AdLIF",
     "AdLIFCell",
     "AdLIFState",
@@ -60,8 +65,10 @@ __all__ = [
     "Last",
     "LeakyCurrent",
     "LeakyCurrentCell",
+    "PictureClassifier",
     "QuantizedLSTM",
     "QuantizedLSTMCell",
+    "RNNState",
     "RunResult",
     "Seen",
     "SequenceClassifier",
@@ -77,5 +84,6 @@ __all__ = [
     "SpikingLSTMState",
     "StreamLSTM",
     "StreamLSTMCell",
+    "TextClassifier",
     "observing",
 ]

@@ -33,6 +33,7 @@ class Sequential(nn.Sequential):
     def __init__(self, *layers: nn.Module, batch_first: bool = False) -> None:
         super().__init__(*layers)
         self.batch_first = batch_first
+        layers = tuple(self)  # a slice of another Sequential comes as one dictionary
         readouts = [i for i, layer in enumerate(layers) if isinstance(layer, READOUTS)]
         for i, layer in enumerate(layers):
             if isinstance(layer, WITH_MEMORY) and layer.batch_first:
