@@ -6,21 +6,34 @@ import numpy as np
 import pytest
 import torch
 
-from spikeseq.data import NAMES, SequenceData, Split, load
+from spikeseq.data import NAMES, SequenceData, Split, load, load_speech
 from spikeseq.data.shuffle import permutation
 from spikeseq.errors import ConfigError, DataError, ShapeError
 
 
 def test_the_names() -> None:
-    assert NAMES == ("digits", "mnist", "uci_har", "speech_commands", "nmnist", "dvs_gesture")
+    assert NAMES == (
+        "digits", "mnist", "uci_har", "speech_commands", "nmnist", "dvs_gesture", "imdb", "timit", "librispeech"
+    )
 
 
 def test_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"'minst'; did you mean 'mnist'\? valid: digits, dvs_gesture, mnist, nmnist, speech_commands, uci_har",
+        match=r"'minst'; did you mean 'mnist'\? valid: digits, dvs_gesture, imdb, librispeech, mnist, nmnist, ",
     ):
         load("minst")
+
+
+def test_sequences_and_utterances_have_ways_in_of_their_own() -> None:
+    with pytest.raises(ConfigError, match=r"'timit' holds utterances, .*task: frames or ctc"):
+        load("timit")
+    with pytest.raises(ConfigError, match=r"'digits' holds sequences of one class, .*task: classify"):
+        load_speech("digits")
+    with pytest.raises(ConfigError, match=r"unknown data set 'timmit'; did you mean 'timit'\?"):
+        load_speech("timmit")
+    with pytest.raises(ConfigError, match="'timit' has no option 'phones'; did you mean 'phone_set'"):
+        load_speech("timit", phones=39)
 
 
 def test_unknown_option_gets_the_nearest() -> None:

@@ -53,7 +53,7 @@ def test_scale_is_that_of_the_features() -> None:
     expected_std = expected.std(0)
     expected_std[3] = 1
     np.testing.assert_allclose(scale.std, expected_std, rtol=1e-5)
-    x = as_split(made, scale).x
+    x = as_split(made.x, made.y, scale).x
     np.testing.assert_allclose(x * scale.std + scale.mean, made.x.astype(np.float64) - 70, atol=1e-4)
     assert (x[:, :, 3] == 0).all()
 

@@ -1,7 +1,6 @@
 """Every recipe in recipes/ is read and run for one batch, on stand-in data of its own shape (long sequences cut)."""
 
 import dataclasses
-import inspect
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 from spikeseq import data as data_sets
 from spikeseq.data import registry
 from spikeseq.data.sequence import Decibels
-from spikeseq.data.speech.augment import Augmentation
+from spikeseq.data.speech.augmentation import Augmentation
 from spikeseq.nn.checkpoint import load_model, save_model
 from spikeseq.train.fit import fit
 from spikeseq.train.module import ClassifierModule
@@ -52,7 +51,7 @@ def test_recipe(path, stub_data, monkeypatch):
     recipe = read_recipe(path, ["train.epochs=1", "train.compile=never"])
     assert recipe.name == label(path)  # runs and records go by it
     assert path.read_text().startswith("# ")  # says what it is for
-    assert set(recipe.data.options) <= set(inspect.signature(registry._LOADERS[recipe.data.name]).parameters)
+    assert set(recipe.data.options) <= registry.options_of(recipe.data.name)
     options = recipe.data.options
     length, size, classes = SHAPES[recipe.data.name, options.get("order"), options.get("side")]
     made = stub_data(length, size, classes)

@@ -1,6 +1,7 @@
-"""Data sets as sequences: ``load("digits")`` gives train, valid and test tensors; files in, tensors out."""
+"""Data sets, files in, tensors out: ``load("digits")`` gives sequences, ``load_speech("timit")`` utterances."""
 
-from spikeseq.data.registry import NAMES, load
+from spikeseq.data.registry import NAMES, load, load_speech
 from spikeseq.data.sequence import SequenceData, Split
+from spikeseq.data.utterances import SpeechData, Utterances
 
-__all__ = ["NAMES", "SequenceData", "Split", "load"]
+__all__ = ["NAMES", "SequenceData", "SpeechData", "Split", "Utterances", "load", "load_speech"]

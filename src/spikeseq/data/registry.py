@@ -1,13 +1,15 @@
-"""The data sets by name, and ``load``, the one way in."""
+"""The data sets by name, and the ways in: ``load`` for sequences with a class each, ``load_speech`` for utterances."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from spikeseq.data import digits, dvs_gesture, imdb, mnist, nmnist, speech_commands, uci_har
+from spikeseq.data import digits, dvs_gesture, imdb, librispeech, mnist, nmnist, speech_commands, timit, uci_har
 from spikeseq.data.sequence import SequenceData
 from spikeseq.data.text.texts import TextData
+from spikeseq.data.utterances import SpeechData
 from spikeseq.errors import ConfigError, nearest
 
 _LOADERS: dict[str, Callable[..., SequenceData]] = {
@@ -19,23 +21,52 @@ _LOADERS: dict[str, Callable[..., SequenceData]] = {
     "dvs_gesture": dvs_gesture.load,
 }
 _TEXT: dict[str, Callable[..., TextData]] = {"imdb": imdb.load}
-NAMES = (*_LOADERS, *_TEXT)
+_SPEECH: dict[str, Callable[..., SpeechData]] = {"timit": timit.load, "librispeech": librispeech.load}
+NAMES = (*_LOADERS, *_TEXT, *_SPEECH)
 
 
 def load(name: str, **options: object) -> SequenceData:
-    """Load a data set as sequences.
+    """Load a data set as sequences with a class each.
 
-    name      one of NAMES
+    name      one of NAMES, but for texts (imdb) and utterances (timit, librispeech)
     options   the keyword arguments of that data set's own ``load``, in the file of its name
 
     Raises ConfigError for an unknown name, an unknown option or an option's bad value, and DataError when the files
     are missing or corrupt.
     """
-    if name not in _LOADERS:
-        raise ConfigError(f"unknown data set {name!r}; {nearest(str(name), _LOADERS)}")
-    loader = _LOADERS[name]
-    valid = inspect.signature(loader).parameters
+    return _load(name, _LOADERS, options)
+
+
+def load_text(name: str, **options: object) -> TextData:
+    """Load a data set of texts: imdb; options and errors as those of ``load``."""
+    return _load(name, _TEXT, options)
+
+
+def load_speech(name: str, **options: object) -> SpeechData:
+    """Load a data set of utterances: timit or librispeech; options and errors as those of ``load``."""
+    return _load(name, _SPEECH, options)
+
+
+def options_of(name: str) -> set[str]:
+    """Names of a data set's options."""
+    return set(inspect.signature({**_LOADERS, **_TEXT, **_SPEECH}[name]).parameters)
+
+
+def _load(name: str, loaders: Mapping[str, Callable[..., Any]], options: Mapping[str, object]) -> Any:
+    if name not in NAMES:
+        raise ConfigError(f"unknown data set {name!r}; {nearest(str(name), NAMES)}")
+    if name not in loaders:
+        right = next(held for held, kind in _HOLDS.items() if name in kind[0])
+        raise ConfigError(f"data set {name!r} holds {right}: use task: {_HOLDS[right][1]}")
+    valid = options_of(name)
     for option in options:
         if option not in valid:
             raise ConfigError(f"data set {name!r} has no option {option!r}; {nearest(option, valid)}")
-    return loader(**options)
+    return loaders[name](**options)
+
+
+_HOLDS = {
+    "sequences of one class": (_LOADERS, "classify"),
+    "texts": (_TEXT, "text"),
+    "utterances": (_SPEECH, "frames or ctc"),
+}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +28,14 @@ class Decibels(NamedTuple):
     floor: float  # dB of silence
 
 
+class Sound(NamedTuple):
+    """The samples behind the features of a train split."""
+
+    clips: Callable[[np.ndarray], np.ndarray]  # rows [B] of the split -> int16 [B, n]
+    noise: Sequence[np.ndarray]  # background recordings, int16, each longer than a clip
+    features: Callable[[np.ndarray], np.ndarray]  # clips -> whole dB above the floor, uint8 [B, L, I]
+
+
 @dataclass(frozen=True, eq=False)
 class SequenceData:
     """A data set for sequence classification.
@@ -35,6 +45,8 @@ class SequenceData:
     classes                 the name of each label
     decibels                of log-mel features: how to get back to dB; None: x is something else
     element_shape           shape of an element before it was flattened to I values; () for plain vectors
+    sound                   the samples that log-mel features of train come from, where they are kept
+    skipped                 examples that could not be used, by reason
 
     Raises ShapeError when the tensors do not have the promised shape or dtype, DataError when a split is empty, has a
     value that is not finite or a label that is no class.
@@ -49,6 +61,8 @@ class SequenceData:
     licence: str
     decibels: Decibels | None = None
     element_shape: tuple[int, ...] = ()
+    sound: Sound | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for which, split in (("train", self.train), ("valid", self.valid), ("test", self.test)):

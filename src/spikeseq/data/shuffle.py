@@ -12,3 +12,9 @@ def permutation(n: int, seed: int) -> np.ndarray:
     they are, not what is computed from them (NEP 19).
     """
     return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+
+
+def uniform(n: int, seed: int) -> np.ndarray:
+    """Return numbers from [0, 1), float64 [n], that depend on n and seed only; see ``permutation``."""
+    numbers: np.ndarray = (np.random.PCG64(seed).random_raw(n) >> np.uint64(11)) * 2.0**-53
+    return numbers

@@ -1,7 +1,7 @@
 """Google Speech Commands: one spoken word in a second of audio, as log-mel features.
 
 Source: Warden, "Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition", arXiv:1804.03209.
-Licence: CC BY 4.0. Checksums: see the reader, speech_commands_prepared.py.
+Licence: CC BY 4.0. Checksums: see the two readers, speech_commands_prepared.py and speech_commands_archive.py.
 Split: official, by the hash of the speaker: no speaker is in two splits.
 """
 
@@ -10,35 +10,72 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spikeseq.data.options import check_flag
+from spikeseq.data.options import MAX_SEED, check_choice, check_flag, check_integer
 from spikeseq.data.sequence import Decibels, SequenceData, Split
-from spikeseq.data.speech_commands_prepared import FLOOR, WORDS15, Clips, read_prepared
+from spikeseq.data.speech.audio import Skipping
+from spikeseq.data.speech.logmel import FLOOR
+from spikeseq.data.speech_commands_prepared import WORDS15, read_prepared
+from spikeseq.data.speech_commands_tasks import Examples, archive_examples, classes_of
+from spikeseq.errors import ConfigError
 
-SOURCE = "Speech Commands v0.01 and v0.02, 15 words, prepared log-mel features, arXiv:1804.03209"
+SOURCES = {
+    "prepared": "Speech Commands v0.01 and v0.02, 15 words, prepared log-mel features, arXiv:1804.03209",
+    "archive": "Speech Commands v0.02, arXiv:1804.03209",
+}
 
 
-def load(*, standardise: bool = True) -> SequenceData:
-    """Load the 15-word task: L = 98 frames of 10 ms, I = 40 mel bands.
+def load(
+    *,
+    task: str = "words15",
+    variant: str = "prepared",
+    standardise: bool = True,
+    official_test: bool = False,
+    keep_audio: bool = False,
+    seed: int = 0,
+    on_bad: str = "error",
+) -> SequenceData:
+    """Load Speech Commands: L = 98 frames of 10 ms, I = 40 mel bands.
 
-    standardise   True: every band less its mean, over its standard deviation, both from the train split alone;
-                  False: dB
+    task            "words15": the 15 words with a prepared train set; "words35": all; "words12": ten commands, silence and
+                    unknown (speech_commands_tasks.py)
+    variant         "prepared": log-mel files of the 15 words; "archive": the original, downloaded where it is not found
+                    (2.4 GB)
+    standardise     True: every band less its mean, over its standard deviation, both from the train split alone; False: dB
+    official_test   words12: test on the official test set (another 0.1 GB), not on clips drawn from the test split
+    keep_audio      archive: augment the samples, not the features; takes 32 kB a clip on disk
+    seed            words12: names the silence and the unknown words that are drawn
+    on_bad          archive: "error": the first bad clip is an error; "skip": bad ones are left out and counted
 
     Raises ConfigError for any other value, DataError when a file is missing or corrupt.
     """
-    check_flag("standardise", standardise)
-    clips = {split: read_prepared(split, WORDS15) for split in ("train", "valid", "test")}
-    decibels = scale_of(clips["train"].x) if standardise else Decibels(torch.zeros(()), torch.ones(()), FLOOR)
-    splits = {which: as_split(part, decibels) for which, part in clips.items()}
+    check_choice("task", task, ("words15", "words12", "words35"))
+    check_choice("variant", variant, ("prepared", "archive"))
+    for option, value in (("standardise", standardise), ("official_test", official_test), ("keep_audio", keep_audio)):
+        check_flag(option, value)
+    check_integer("seed", seed, 0, MAX_SEED)
+    skipping = Skipping(on_bad)
+    if variant == "prepared" and (task != "words15" or keep_audio):
+        raise ConfigError(
+            f"task={task!r}, keep_audio={keep_audio}: the prepared files have neither; use variant: archive"
+        )
+    if official_test and task != "words12":
+        raise ConfigError(f"official_test=True with task={task!r}: the official test set is that of words12")
+    if variant == "prepared":
+        clips = {split: read_prepared(split, WORDS15) for split in ("train", "valid", "test")}
+        examples = Examples({split: (part.x, part.y) for split, part in clips.items()}, None)
+    else:
+        examples = archive_examples(task, official_test, keep_audio, seed, skipping)
+    train = examples.splits["train"][0]
+    decibels = scale_of(train) if standardise else Decibels(torch.zeros(()), torch.ones(()), FLOOR)
     return SequenceData(
         name="speech_commands",
-        train=splits["train"],
-        valid=splits["valid"],
-        test=splits["test"],
-        classes=WORDS15,
-        source=SOURCE,
+        **{which: as_split(*part, decibels) for which, part in examples.splits.items()},
+        classes=classes_of(task),
+        source=SOURCES[variant],
         licence="CC BY 4.0",
         decibels=decibels,
-        element_shape=(),
+        sound=examples.sound,
+        skipped=skipping.counts,
     )
 
 
@@ -53,7 +90,7 @@ def scale_of(x: np.ndarray) -> Decibels:
     return Decibels(torch.from_numpy(mean + FLOOR).float(), torch.from_numpy(std).float(), FLOOR)
 
 
-def as_split(clips: Clips, decibels: Decibels) -> Split:
-    """Turn clips into standardised sequences, float32."""
-    x = torch.from_numpy(clips.x).float().add_(FLOOR).sub_(decibels.mean).div_(decibels.std)
-    return Split(x, torch.from_numpy(clips.y).long())
+def as_split(x: np.ndarray, y: np.ndarray, decibels: Decibels) -> Split:
+    """Turn clips ``[N, L, I]`` uint8 and their classes into standardised sequences, float32."""
+    level = torch.from_numpy(x).float().add_(FLOOR)
+    return Split(level.sub_(decibels.mean).div_(decibels.std), torch.from_numpy(y).long())

@@ -31,7 +31,7 @@ class _Rows(Dataset[tuple[Tensor, Tensor]]):
         x = self.split.x[pick.rows]
         if self.augment is not None and pick.seed is not None:
             # a generator of the batch's own: the first batch is fetched before the trainer seeds the epoch
-            x = self.augment(x, torch.Generator().manual_seed(pick.seed))
+            x = self.augment(x, pick.rows, torch.Generator().manual_seed(pick.seed))
         return x, self.split.y[pick.rows]
 
 
@@ -67,7 +67,7 @@ def batch_seed(epoch_seed: int, batch: int) -> int:
 def train_batches(
     split: Split, size: int, seed: int, augment: Augment | None = None
 ) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Shuffled training batches ``x [B, L, I], y [B]``, x as ``augment(x, generator)`` leaves it."""
+    """Shuffled training batches ``x [B, L, I], y [B]``, x as ``augment(x, rows, generator)`` leaves it."""
     # a generator of its own: an iterator draws a number when it is made, which a resumed run does at another moment
     return DataLoader(
         _Rows(split, augment), sampler=_Batches(len(split.y), size, seed), batch_size=None, generator=torch.Generator()
@@ -86,7 +86,7 @@ def image_shifter(split: Split, most: int) -> Augment | None:
             f"data.shift_augmentation={most} moves images read by rows, these sequences have the shape "
             f"{tuple(split.x.shape[1:])}; set it to 0"
         )
-    return (lambda x, generator: shift_images(x, most, generator)) if most else None
+    return (lambda x, rows, generator: shift_images(x, most, generator)) if most else None
 
 
 def shift_images(x: Tensor, most: int, generator: torch.Generator | None = None) -> Tensor:

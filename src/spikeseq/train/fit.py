@@ -21,7 +21,8 @@ from spikeseq import data as data_sets
 from spikeseq.conversion import ConvertConfig, convert
 from spikeseq.conversion.rules import fit_input
 from spikeseq.data import SequenceData
-from spikeseq.data.speech.augment import Augment, Augmentation, augmenter
+from spikeseq.data.speech.augment import Augment, augmenter
+from spikeseq.data.speech.augmentation import Augmentation
 from spikeseq.errors import CheckpointError, ConfigError, nearest
 from spikeseq.nn.checkpoint import ModelSettings, load_model, load_weights, save_model
 from spikeseq.nn.classifier import SequenceClassifier

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import jsonargparse
 import yaml
 
-from spikeseq.data.speech.augment import Augmentation
+from spikeseq.data.speech.augmentation import Augmentation
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.checkpoint import ModelSettings
 from spikeseq.shapes import check_time_steps

@@ -1,89 +1,25 @@
-r"""Augmentation of log-mel features: time shift, noise in the power domain, SpecAugment. Every clip has draws of its own.
-
-::
-
-    dB[n, i]  <- dB[n - shift, i]                                   silence comes in
-    dB[n, i]  <- 10 log10(10^(dB[n, i] / 10) + P[n, i])             noise of power P: phases are random, so powers add
-    x         <- (dB - mean) / std;  x <- 0 in hidden frames and bands
-
-    P[n, i] = level area_i f_i^-slope g[n, i]      level from the signal-to-noise ratio; slope 0 (white) to 2 (brown)
-    area_i    bins below mel filter i, sum of its weights;  f_i  its centre, Hz
-    g         power of Gaussian noise in a filter over its mean: Gamma(m_i) / m_i, m_i independent bins (mel.py),
-              drawn by the cube-root approximation (1 - 1 / (9 m) + z / (3 sqrt m))^3, z ~ N(0, 1)
-
-Neighbouring frames share samples, so that real noise is correlated from frame to frame; here it is not.
-Sources: Park et al. (2019), "SpecAugment", arXiv:1904.08779; Wilson & Hilferty (1931), doi:10.1073/pnas.17.12.684.
-"""
+"""The augmentation of a data set: of its features, or of the samples behind them where it has them; then SpecAugment."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from spikeseq.data.sequence import SequenceData
-from spikeseq.data.speech.mel import centres, sizes
+from spikeseq.data.speech.augment_clips import augment_clips
+from spikeseq.data.speech.augment_features import add_noise, hide, shift_frames
+from spikeseq.data.speech.augmentation import Augmentation
 from spikeseq.errors import ConfigError
 
-FRAME_MS = 10  # hop of every front end here
-STEEPEST = 2.0  # slope of brown noise
-
-Augment = Callable[[Tensor, torch.Generator], Tensor]
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What is done to training clips of log-mel features; every field 0: nothing.
-
-    time_shift_ms: a clip moves by up to this much each way, in whole frames of 10 ms; silence comes in
-    noise: share of the clips that get noise
-    snr_low_db: lowest signal-to-noise ratio of it
-    snr_high_db: highest; drawn evenly in dB
-    time_masks: SpecAugment: how many runs of frames are hidden
-    time_mask_frames: the longest of these runs
-    band_masks: how many runs of mel bands are hidden
-    band_mask_bands: the longest of these runs
-    """
-
-    time_shift_ms: int = 0
-    noise: float = 0.0
-    snr_low_db: float = 5.0
-    snr_high_db: float = 30.0
-    time_masks: int = 0
-    time_mask_frames: int = 0
-    band_masks: int = 0
-    band_mask_bands: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("time_shift_ms", "time_masks", "time_mask_frames", "band_masks", "band_mask_bands"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"data.augmentation.{name}={getattr(self, name)}: pass 0 (none) or more")
-        if not 0 <= self.noise <= 1:
-            raise ConfigError(f"data.augmentation.noise={self.noise}: pass a share of the clips, 0 to 1")
-        low, high = self.snr_low_db, self.snr_high_db
-        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-            raise ConfigError(
-                f"data.augmentation.snr_low_db={low}, snr_high_db={high}: pass two numbers, the first no larger"
-            )
-        for count, width in (("time_masks", "time_mask_frames"), ("band_masks", "band_mask_bands")):
-            if bool(getattr(self, count)) != bool(getattr(self, width)):
-                raise ConfigError(
-                    f"data.augmentation.{count}={getattr(self, count)}, {width}={getattr(self, width)}: "
-                    "set both, or neither"
-                )
-
-    @property
-    def shift_frames(self) -> int:
-        """Most frames that a clip moves."""
-        return self.time_shift_ms // FRAME_MS
+Augment = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # x [B, L, I], rows [B] -> x
 
 
 def augmenter(settings: Augmentation, data: SequenceData) -> Augment | None:
-    """Return the function ``x [B, L, I], generator -> x`` for a data set; None when there is nothing to do.
+    """Return the function ``x [B, L, I], rows [B], generator -> x`` for a data set; None when there is nothing to do.
 
+    Where the data set has the samples of its train split, shift and noise are done to these, and features made of them.
     Raises ConfigError for a shift or noise on data that are no log-mel features in dB, and for masks as long as the clip.
     """
     if settings == Augmentation():
@@ -97,57 +33,24 @@ def augmenter(settings: Augmentation, data: SequenceData) -> Augment | None:
             raise ConfigError(
                 f"data.augmentation.{name}={getattr(settings, name)}: pass less than the {size} there are"
             )
-    mean, std, floor = data.decibels
+    decibels, sound = data.decibels, data.sound
+    if sound is not None and settings.noise and not sound.noise:
+        raise ConfigError("data.augmentation.noise is set, but the archive has no _background_noise_; set it to 0")
 
-    def augment(x: Tensor, generator: torch.Generator) -> Tensor:
-        decibels = x * std + mean
-        if settings.shift_frames:
-            decibels = shift_frames(decibels, settings.shift_frames, floor, generator)
-        if settings.noise:
-            decibels = add_noise(decibels, settings, generator).clamp(min=floor)
-        x = (decibels - mean) / std
+    def augment(x: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
+        if sound is None:
+            level = _shifted_and_noisy(x * decibels.std + decibels.mean, decibels.floor, settings, generator)
+        else:
+            clips = augment_clips(sound.clips(rows.numpy()), sound.noise, settings, generator)
+            level = torch.from_numpy(sound.features(clips)).float() + decibels.floor
+        x = (level - decibels.mean) / decibels.std
         x = hide(x, 1, settings.time_masks, settings.time_mask_frames, generator)
         return hide(x, 2, settings.band_masks, settings.band_mask_bands, generator)
 
     return augment
 
 
-def shift_frames(x: Tensor, most: int, fill: float, generator: torch.Generator) -> Tensor:
-    """Move each clip ``[B, L, I]`` by -most .. most frames; ``fill`` comes in."""
-    batch, length, _ = x.shape
-    move = torch.randint(-most, most + 1, (batch, 1), generator=generator)
-    source = torch.arange(length) - move  # [B, L]
-    inside = ((source >= 0) & (source < length)).unsqueeze(-1)
-    moved = x.gather(1, source.clamp(0, length - 1).unsqueeze(-1).expand_as(x))
-    return torch.where(inside, moved, torch.tensor(fill))
-
-
-def add_noise(decibels: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    """Add noise to a share of the clips ``[B, L, I]``, in dB; see the equations at the top of the file."""
-    batch, length, bands = decibels.shape
-    chosen = torch.rand(batch, generator=generator) < settings.noise
-    slope = STEEPEST * torch.rand(batch, 1, generator=generator)
-    low, high = settings.snr_low_db, settings.snr_high_db
-    ratio = low + (high - low) * torch.rand(batch, generator=generator)
-    gauss = torch.randn(batch, length, bands, generator=generator)
-
-    area, bins = (torch.from_numpy(v).float() for v in sizes(bands))
-    root = (gauss / (3 * bins.sqrt()) + (1 - 1 / (9 * bins))).clamp_(min=0)
-    spectrum = area * torch.from_numpy(centres(bands)).float() ** -slope  # [B, I]
-    power = torch.exp(decibels * (math.log(10) / 10))
-    level = power.mean((1, 2)) * 10 ** (-ratio / 10) * chosen
-    noise = (level[:, None] * spectrum / spectrum.mean(1, keepdim=True))[:, None] * (root * root * root)
-    return 10 * torch.log10(power + noise)
-
-
-def hide(x: Tensor, axis: int, count: int, longest: int, generator: torch.Generator) -> Tensor:
-    """Set ``count`` runs of 0 .. longest frames (axis 1) or bands (axis 2) of each clip ``[B, L, I]`` to 0, the mean."""
-    batch, size = x.shape[0], x.shape[axis]
-    place = torch.arange(size)
-    for _ in range(count):
-        width = torch.randint(0, longest + 1, (batch, 1), generator=generator)
-        # every start that leaves the run inside is equally likely
-        start = (torch.rand(batch, 1, generator=generator) * (size - width + 1)).long()
-        hidden = (place >= start) & (place < start + width)  # [B, size]
-        x = x.masked_fill(hidden.unsqueeze(3 - axis), 0.0)
-    return x
+def _shifted_and_noisy(level: Tensor, floor: float, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    if settings.shift_frames:
+        level = shift_frames(level, settings.shift_frames, floor, generator)
+    return add_noise(level, settings, generator).clamp(min=floor) if settings.noise else level
