@@ -13,7 +13,15 @@ from spikeseq.errors import ConfigError, DataError, ShapeError
 
 def test_the_names() -> None:
     assert NAMES == (
-        "digits", "mnist", "uci_har", "speech_commands", "nmnist", "dvs_gesture", "imdb", "timit", "librispeech"
+        "digits",
+        "mnist",
+        "uci_har",
+        "speech_commands",
+        "nmnist",
+        "dvs_gesture",
+        "imdb",
+        "timit",
+        "librispeech",
     )
 
 

@@ -58,7 +58,7 @@ def test_the_spiking_network_is_what_is_held_to_the_budget():
     x = torch.rand(5, 7, 3) * 6
     budget = SpikeBudget(0.2)
     budget.start(model)
-    budget.measure(model, x)
+    budget.measure(model, lambda network: network(x))
     real = budget.finish()
     rates = []
     for network in (as_spiking(model), model):

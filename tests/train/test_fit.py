@@ -24,7 +24,7 @@ def script(monkeypatch, accuracies):
     end = ClassifierModule.on_validation_epoch_end
 
     def scripted(self):
-        self._counts = [accuracies[self.current_epoch], 100]
+        self.meter.hits, self.meter.rows = accuracies[self.current_epoch], 100
         weights.append(copy.deepcopy(self.model.state_dict()))
         events.append("epoch")
         end(self)
@@ -271,7 +271,7 @@ def test_the_epoch_is_chosen_among_those_that_may_be(tiny, stub_data, tmp_path, 
     end = ClassifierModule.on_validation_epoch_end
 
     def worse_and_worse(self):
-        self._counts = [90 - self.current_epoch, 100]
+        self.meter.hits, self.meter.rows = 90 - self.current_epoch, 100
         end(self)
 
     monkeypatch.setattr(ClassifierModule, "on_validation_epoch_end", worse_and_worse)

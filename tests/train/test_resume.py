@@ -181,7 +181,7 @@ def test_what_is_resumed_is_the_last_epoch_not_the_best(tiny, stub_data, monkeyp
     end = ClassifierModule.on_validation_epoch_end
 
     def worse_and_worse(self):
-        self._counts = [90 - self.current_epoch, 100]
+        self.meter.hits, self.meter.rows = 90 - self.current_epoch, 100
         end(self)
 
     monkeypatch.setattr(ClassifierModule, "on_validation_epoch_end", worse_and_worse)

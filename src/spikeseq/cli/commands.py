@@ -10,12 +10,12 @@ from typing import Any, Literal
 import torch
 from rich.console import Console
 
-from spikeseq.cli.data_of import calibration_rows, data_of
+from spikeseq.cli.data_of import calibration_rows, data_of, recipe_of
 from spikeseq.conversion import ConvertConfig
 from spikeseq.conversion import convert as run_convert
 from spikeseq.data import SequenceData
 from spikeseq.errors import ConfigError
-from spikeseq.nn.checkpoint import ModelSettings, load_sequence_model, save_model
+from spikeseq.nn.checkpoint import ModelSettings, load_model, load_sequence_model, save_model
 from spikeseq.nn.classifier import CELLS, SequenceClassifier
 from spikeseq.nn.kinds import GridKind, QuantizedKind, StreamKind
 from spikeseq.nn.level_kinds import HardGatedKind, LevelGatedKind
@@ -24,9 +24,11 @@ from spikeseq.report.record import new_record, write_record
 from spikeseq.train.evaluate import accuracy
 from spikeseq.train.evaluate import evaluate as run_evaluate
 from spikeseq.train.fit import fit
+from spikeseq.train.inputs import load_data, task_of
 from spikeseq.train.recipe import read_recipe
 
 console = Console(soft_wrap=True, markup=False)
+PARTS = ("test", "valid")
 
 
 def train(
@@ -56,9 +58,10 @@ def train(
     if record:
         write_record(run.record, Path(record) / f"{plan.name}/seed{plan.seed}.json")
     m = run.record.metrics
-    console.print(
-        f"{plan.name}: test accuracy {m['test_accuracy']:.4f}, validation {m['valid_accuracy']:.4f} -> {folder}"
-    )
+    parts = {
+        part: [f"{k.removeprefix(part + '_')} {m[k]:.4f}" for k in m if k.startswith(part + "_")] for part in PARTS
+    }
+    console.print(f"{plan.name}: test {', '.join(parts['test'])}, validation {', '.join(parts['valid'])} -> {folder}")
 
 
 def convert(
@@ -129,24 +132,25 @@ def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test",
         raise ConfigError(
             f"record={record!r} with split={split!r}: results hold test figures; leave out one of the two"
         )
-    model, _, notes = load_sequence_model(checkpoint)
-    data = data_of(notes, checkpoint)
-    chosen = dataclasses.replace(data, test=getattr(data, split))
+    model, _, notes = load_model(checkpoint)
+    recipe = recipe_of(notes, checkpoint)
+    data = load_data(recipe)
     started = time.time()
-    metrics = run_evaluate(model, chosen)
+    metrics = run_evaluate(
+        model, dataclasses.replace(data, test=getattr(data, split)), task=task_of(recipe, data, final=True)
+    )
     for name, value in metrics.items():
         if name.startswith(("energy_", "matched_")):  # `spikeseq energy` shows them, in tables
             continue
-        label = f"{split}_accuracy" if name == "test_accuracy" else name
+        label = f"{split}_{name.removeprefix('test_')}" if name.startswith("test_") else name
         console.print(f"{label}: {value}" if isinstance(value, int) else f"{label}: {value:.4f}")
 
     if record:
-        recipe = notes["recipe"]
         made = new_record(
-            "evaluate", recipe["name"], config=recipe, seed=recipe["seed"], metrics=metrics,
+            "evaluate", recipe.name, config=recipe.to_dict(), seed=recipe.seed, metrics=metrics,
             seconds=time.time() - started, threads=torch.get_num_threads(),
         )  # fmt: skip
-        write_record(made, Path(record) / f"{recipe['name']}/evaluate_seed{recipe['seed']}.json")
+        write_record(made, Path(record) / f"{recipe.name}/evaluate_seed{recipe.seed}.json")
 
 
 def converted_settings(source: ModelSettings, model: SequenceClassifier) -> ModelSettings:

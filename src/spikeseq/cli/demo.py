@@ -175,6 +175,7 @@ def _train(
     except CompilerError:  # a compiler that is there and does not work
         slow = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, compile="never"))
         run = fit(slow, where / name, progress=progress, test=False)
+    assert isinstance(run.model, SequenceClassifier)
     return run.model, run.record.metrics["train_seconds"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -42,7 +42,7 @@ class Utterances:
         """Frames of one utterance, float32 [L, I]; do not write to them."""
         return self.x[self.start[row] : self.start[row] + self.length[row]]
 
-    def batch(self, rows: Tensor | list[int]) -> Batch:
+    def batch(self, rows: Iterable[int] | Tensor) -> Batch:
         """Return these utterances, padded."""
         chosen = [int(row) for row in rows]
         features = [torch.from_numpy(np.array(self.features(row))) for row in chosen]

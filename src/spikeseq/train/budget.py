@@ -13,6 +13,7 @@ A rate is unit spikes for each unit and time step. Source: dual ascent on the co
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -49,15 +50,15 @@ class SpikeBudget:
         self._spiking, self._rates = as_spiking(model).eval(), []
 
     @torch.no_grad()
-    def measure(self, model: nn.Module, x: Tensor) -> None:
-        """Count spikes of the training graph and of the spiking network on the epoch's first batches."""
+    def measure(self, model: nn.Module, run: Callable[[nn.Module], Tensor]) -> None:
+        """Count spikes of the training graph and of the spiking network on the epoch's first batches, each ``run`` once."""
         if len(self._rates) >= MEASURED:
             return
         rates = []
         for network in (model, self._spiking):
             assert network is not None
             with compiling("never"), observing() as seen:
-                network(x)
+                run(network)
             rates.append(float(spike_rate(seen)))
         self._rates.append((rates[0], rates[1]))
 

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from spikeseq.data import SequenceData, Split
+from spikeseq.data import SequenceData, SpeechData, Split
 from spikeseq.energy import compare, count, price
 from spikeseq.energy.compare import FORMATS, MEMORIES
-from spikeseq.nn import QuantizedLSTM, SequenceClassifier, observing
+from spikeseq.nn import QuantizedLSTM, observing
+from spikeseq.nn.frames import Classifier
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import CompileMode, compiling
 from spikeseq.train.batches import eval_batches
+from spikeseq.train.buckets import eval_utterances
 from spikeseq.train.losses import activity
+from spikeseq.train.tasks import Classify, Task
 
-COUNTED = 512  # test sequences whose operations are counted
+COUNTED, COUNTED_UTTERANCES = 512, 64  # test sequences whose operations are counted
+
+
+def accuracy(model: torch.nn.Module, split: Split, compile: CompileMode = "auto") -> tuple[float, float]:
+    """Share of rows classified correctly, and what is sent for each unit and time step, over a split."""
+    found, rate = measure(model, Classify(), eval_batches(split), compile)
+    return found["accuracy"], rate
 
 
 @torch.no_grad()
-def accuracy(model: torch.nn.Module, split: Split, compile: CompileMode = "auto") -> tuple[float, float]:
-    """Share of rows classified correctly, and what is sent for each unit and time step, over a split."""
+def measure(
+    model: torch.nn.Module, task: Task, batches: Iterable[Any], compile: CompileMode = "auto"
+) -> tuple[dict[str, float], float]:
+    """The task's metrics, and what is sent for each unit and time step, over all batches."""
     model.eval()
-    hits, rate, rows = 0, 0.0, 0
-    for x, y in eval_batches(split):
+    meter, rate, elements = task.meter(), 0.0, 0
+    for batch in batches:
         with compiling(compile), observing() as seen:
-            hits += int((model(x).argmax(-1) == y).sum())
-        rate += activity(seen) * len(y) if seen else 0.0
-        rows += len(y)
-    return hits / rows, rate / rows
+            meter.add(task.logits(model, batch), batch)
+        own = task.elements(batch)
+        rate += activity(seen) * own if seen else 0.0
+        elements += own
+    return meter.result(), rate / elements
 
 
-def operations(model: torch.nn.Module, x: torch.Tensor) -> dict[str, float]:
+def operations(model: torch.nn.Module, x: Tensor | dict[str, Tensor]) -> dict[str, float]:
     """Counted operations and energy in every format; for a spiking network also the gain over a float LSTM of the same
     sizes and, for a spiking LSTM, the energy of its matched quantised LSTM (``matched_``).
     """
@@ -52,23 +66,40 @@ def operations(model: torch.nn.Module, x: torch.Tensor) -> dict[str, float]:
     return found
 
 
-def evaluate(model: SequenceClassifier, data: SequenceData, compile: CompileMode = "auto") -> dict[str, Any]:
+def evaluate(
+    model: Classifier, data: SequenceData | SpeechData, compile: CompileMode = "auto", task: Task | None = None
+) -> dict[str, Any]:
     """Metrics of a trained model on the test split.
 
-    ``test_accuracy`` of a quantised model is that of its spiking network (grid with packets); that of the training graph
-    and that of strict unit spikes stand beside it as ``quantized_accuracy`` and ``unit_spike_accuracy``. Operations and
-    energy are those of the first COUNTED sequences.
+    ``test_accuracy`` (or ``test_per``, ``test_wer``, ..) of a quantised model is that of its spiking network (grid with
+    packets); that of the training graph and that of strict unit spikes stand beside it as ``quantized_accuracy`` and
+    ``unit_spike_accuracy``. Operations and energy are those of the first COUNTED sequences.
     """
+    task = task or Classify()
     spiking = as_spiking(model) if isinstance(model.rnn, QuantizedLSTM) else model
-    hit, rate = accuracy(spiking, data.test, compile)
+    found, rate = measure(spiking, task, test_batches(data), compile)
     metrics = {
-        "test_accuracy": hit,
+        **{f"test_{name}": value for name, value in found.items()},
         "parameters": sum(p.numel() for p in model.parameters()),
-        **operations(spiking, data.test.x[:COUNTED]),
+        **operations(spiking, counted_rows(data)),
     }
     if isinstance(spiking.rnn, Recurrent) and spiking.rnn.kind.spikes:
         metrics["spike_rate"] = rate
     if isinstance(model.rnn, QuantizedLSTM):
-        metrics["quantized_accuracy"] = accuracy(model, data.test, compile)[0]
-        metrics["unit_spike_accuracy"] = accuracy(as_spiking(model, max_packet=1), data.test, compile)[0]
+        for label, variant in (("quantized", model), ("unit_spike", as_spiking(model, max_packet=1))):
+            own, _ = measure(variant, task, test_batches(data), compile)
+            metrics |= {f"{label}_{name}": value for name, value in own.items()}
     return metrics
+
+
+def test_batches(data: SequenceData | SpeechData) -> Iterable[Any]:
+    """Batches of the test split."""
+    return eval_utterances(data.test) if isinstance(data, SpeechData) else eval_batches(data.test)
+
+
+def counted_rows(data: SequenceData | SpeechData) -> Tensor | dict[str, Tensor]:
+    """Test sequences whose operations are counted, as arguments of a model."""
+    if isinstance(data, SequenceData):
+        return data.test.x[:COUNTED]
+    batch = data.test.batch(range(min(len(data.test), COUNTED_UTTERANCES)))
+    return {"x": batch.x, "lengths": batch.lengths}

@@ -17,27 +17,22 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAverag
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 
-from spikeseq import data as data_sets
 from spikeseq.conversion import ConvertConfig, convert
 from spikeseq.conversion.rules import fit_input
-from spikeseq.data import SequenceData
-from spikeseq.data.speech.augment import Augment, augmenter
-from spikeseq.data.speech.augmentation import Augmentation
+from spikeseq.data import SequenceData, SpeechData
 from spikeseq.errors import CheckpointError, ConfigError, nearest
 from spikeseq.nn.checkpoint import ModelSettings, load_model, load_weights, save_model
-from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.nn.encoding import InputEncoding
+from spikeseq.nn.frames import Classifier
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.level_kinds import LevelGatedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.report.record import Record, new_record, write_record
-from spikeseq.train.batches import eval_batches, image_shifter, train_batches
 from spikeseq.train.curriculum import LengthCurriculum
 from spikeseq.train.evaluate import evaluate
+from spikeseq.train.inputs import calibration_rows, largest_inputs, load_data, loaders, task_of
 from spikeseq.train.module import ClassifierModule
-from spikeseq.train.recipe import DataSettings, Recipe
-
-CALIBRATION_ROWS = 2048  # training sequences that a conversion looks at
+from spikeseq.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Run:
 
     record: Record
     folder: Path
-    model: SequenceClassifier
+    model: Classifier
 
 
 def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool = True, test: bool = True) -> Run:
@@ -59,10 +54,10 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
     """
     folder = Path(folder)
     torch.manual_seed(recipe.seed)
-    data = data_sets.load(recipe.data.name, **recipe.data.options)
+    data = load_data(recipe)
     model = start_model(recipe, data)
     teacher = load_model(with_seed(recipe.train.teacher, recipe.seed))[0] if recipe.train.teacher else None
-    module = ClassifierModule(model, recipe.train, recipe.seed, teacher)
+    module = ClassifierModule(model, recipe.train, recipe.seed, teacher, task_of(recipe, data))
     folder.mkdir(parents=True, exist_ok=True)
     best = ModelCheckpoint(
         folder,
@@ -72,59 +67,51 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    loaders = (
-        train_batches(data.train, recipe.data.batch_size, recipe.seed, augmentation(recipe.data, data)),
-        eval_batches(data.valid),
-    )
+    train, valid = loaders(recipe, data)
     last = folder / "last.ckpt"
     point = _resume_point(last, recipe, module) if resume and last.exists() else None
     if point is not None:  # Lightning makes the first iterator before it tells the sampler the epoch
-        loaders[0].sampler.set_epoch(point + 1)  # type: ignore[attr-defined]
+        train.sampler.set_epoch(point + 1)  # type: ignore[attr-defined]
     started = time.time()
     with _quiet():
         trainer = make_trainer(recipe, folder, best, progress)
-        trainer.fit(module, *loaders, ckpt_path=None if point is None else str(last))
+        trainer.fit(module, train, valid, ckpt_path=None if point is None else str(last))
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
     seconds = time.time() - started
     load_weights(module, torch.load(best.best_model_path, weights_only=True)["state_dict"], best.best_model_path)
     kept = max(module.history, key=lambda row: row["score"])
+    chosen = {name: value for name, value in kept.items() if name.startswith("valid_")}
+    tested = evaluate(model, data, recipe.train.compile_evaluation, task_of(recipe, data, final=True)) if test else {}
     metrics = {
-        **(evaluate(model, data, recipe.train.compile_evaluation) if test else {}),
-        "valid_accuracy": kept["valid_accuracy"],
+        **tested,
+        **chosen,
         "best_epoch": kept["epoch"],
         "epochs": len(module.history),
         "train_seconds": seconds,
         "data_source": data.source,
         "history": module.history,
     }
+    if data.skipped:
+        metrics["skipped"] = dict(data.skipped)
     record = new_record(
         "train", recipe.name, config=recipe.to_dict(), seed=recipe.seed, metrics=metrics, seconds=seconds,
         threads=torch.get_num_threads(),
     )  # fmt: skip
-    notes = {"recipe": recipe.to_dict(), "valid_accuracy": metrics["valid_accuracy"]}
+    notes = {"recipe": recipe.to_dict(), **chosen}
     save_model(folder / "model.pt", model, recipe.model, (data.input_size, data.num_classes), notes)
     write_record(record, folder / "record.json")
     return Run(record, folder, model)
 
 
-def augmentation(settings: DataSettings, data: SequenceData) -> Augment | None:
-    """What is done to training inputs. Raises ConfigError for what cannot be done to this data."""
-    if settings.shift_augmentation and settings.augmentation != Augmentation():
-        raise ConfigError("data.shift_augmentation is for images and data.augmentation for speech; leave one out")
-    return image_shifter(data.train, settings.shift_augmentation) or augmenter(settings.augmentation, data)
-
-
-def start_model(recipe: Recipe, data: SequenceData) -> SequenceClassifier:
+def start_model(recipe: Recipe, data: SequenceData | SpeechData) -> Classifier:
     """Fresh weights, or those of ``train.start_from``: as they are where they fit, else converted first.
 
     A conversion and the steps of an encoded input take their ranges from the training data, without the labels.
     """
     model = recipe.model.build(data.input_size, data.num_classes)
-    if not isinstance(model, SequenceClassifier):
-        raise ConfigError(f'model.output: data {recipe.data.name!r} has one label for a sequence; set it to "sequence"')
     if isinstance(model.rnn, Recurrent):
-        fit_input(model.rnn, data.train.x.abs().flatten(0, -2).amax(0))
+        fit_input(model.rnn, largest_inputs(data))
     if recipe.train.forget_bias is not None:
         _orthogonal(model.rnn, recipe.train.forget_bias)
     if recipe.train.start_from:
@@ -132,7 +119,7 @@ def start_model(recipe: Recipe, data: SequenceData) -> SequenceClassifier:
         source: Any = load_model(path)[0]
         if model.state_dict().keys() != source.state_dict().keys() or _input(model) != _input(source):
             config = conversion_to(recipe.model)
-            source = convert(source, config, data.train.x[:CALIBRATION_ROWS].split(256)).model
+            source = convert(source, config, calibration_rows(data)).model
         load_weights(model, source.state_dict(), path)
     return model
 

@@ -8,25 +8,33 @@ from typing import Any
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spikeseq.errors import ConfigError
-from spikeseq.nn import SequenceClassifier, observing
+from spikeseq.nn import observing
+from spikeseq.nn.frames import Classifier
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.level_kinds import LevelGatedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.ops.fuse import compiling
 from spikeseq.train.budget import SpikeBudget
-from spikeseq.train.curriculum import pieces, stage
-from spikeseq.train.losses import distillation, packet_excess, spike_rate
+from spikeseq.train.curriculum import stage
+from spikeseq.train.losses import packet_excess, spike_rate
 from spikeseq.train.recipe import TrainSettings
+from spikeseq.train.tasks import Classify, Task
 
 
 class ClassifierModule(L.LightningModule):
-    """Train a SequenceClassifier as a recipe's ``train`` section says."""
+    """Train a classifier as a recipe's ``train`` section says; what a batch is and costs is the task's business."""
 
-    def __init__(self, model: SequenceClassifier, settings: TrainSettings, seed: int, teacher: nn.Module | None = None):
+    def __init__(
+        self,
+        model: Classifier,
+        settings: TrainSettings,
+        seed: int,
+        teacher: nn.Module | None = None,
+        task: Task | None = None,
+    ):
         super().__init__()
         own = model.rnn.kind if isinstance(model.rnn, Recurrent) else None
         if settings.progressive_time_steps and not isinstance(own, QuantizedKind | LevelGatedKind):
@@ -40,11 +48,12 @@ class ClassifierModule(L.LightningModule):
                 "leave it out"
             )
         self.model, self.settings, self.seed = model, settings, seed
+        self.task = task or Classify()
         self.architecture = repr(model)  # before a schedule changes T
         self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: no part of the checkpoint
         self._own_time_steps = model.time_steps  # a progressive schedule changes the model's for a while
         self.history: list[dict[str, float]] = []
-        self._counts = [0, 0]
+        self.meter = self.task.meter()
         self.budget = SpikeBudget(settings.target_spike_rate) if settings.target_spike_rate else None
         self.longest: int | None = None  # elements of a training sequence; set by the length curriculum
         self._thresholds = 1.0  # factor that the gate schedule has applied so far
@@ -71,56 +80,56 @@ class ClassifierModule(L.LightningModule):
         self._sharpen()
         self._loss = [0.0, 0]
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Cross entropy, distillation and penalties; ``batch`` = x [B, L, I], y [B]."""
-        s, (x, y) = self.settings, batch
+    def training_step(self, batch: Any, _: int) -> Tensor:
+        """The task's loss, distillation and penalties."""
+        s = self.settings
         if self.longest is not None:
-            x = pieces([x], None, self.longest)[0][0]
+            batch = self.task.cut(batch, self.longest)
         with compiling(s.compile), observing() as seen:
-            logits = self.model(x)
-        loss = F.cross_entropy(logits, y, label_smoothing=s.label_smoothing)
+            logits = self.task.logits(self.model, batch)
+        loss = self.task.loss(logits, batch, s.label_smoothing)
         if s.distillation:
             with torch.no_grad():
-                target = self._teacher[0](x)
-            loss = (1 - s.distillation) * loss + s.distillation * distillation(logits, target, s.temperature)
+                target = self.task.logits(self._teacher[0], batch)
+            distance = self.task.distill(logits, target, batch, s.temperature)
+            loss = (1 - s.distillation) * loss + s.distillation * distance
         if s.spike_penalty:
             loss = loss + s.spike_penalty * spike_rate(seen)
         if self.budget:
             loss = loss + self.budget.term(spike_rate(seen))
         if s.packet_penalty:
             loss = loss + s.packet_penalty * packet_excess(seen)
-        self._loss = [self._loss[0] + float(loss.detach()) * len(y), self._loss[1] + len(y)]
+        count = self.task.count(batch)
+        self._loss = [self._loss[0] + float(loss.detach()) * count, self._loss[1] + count]
         return loss
 
     def on_validation_epoch_start(self) -> None:
         """Validate at the model's own T, whatever the stage of a progressive schedule."""
         self._set_time_steps(None)
-        self._counts = [0, 0]
+        self.meter = self.task.meter()
         if self.budget:
             self.budget.start(self.model)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Count hits, and spikes where they are on a budget."""
-        x, y = batch
+    def validation_step(self, batch: Any, _: int) -> None:
+        """Measure the outputs, and spikes where they are on a budget."""
         if self.budget:
-            self.budget.measure(self.model, x)
+            self.budget.measure(self.model, lambda model: self.task.logits(model, batch))
         with compiling(self.settings.compile_evaluation):
-            hits = (self.model(x).argmax(-1) == y).sum()
-        self._counts = [self._counts[0] + int(hits), self._counts[1] + len(y)]
+            self.meter.add(self.task.logits(self.model, batch), batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the epoch's accuracy and loss and keep them in the curve."""
-        accuracy = self._counts[0] / self._counts[1]
-        self.log("valid_accuracy", accuracy, prog_bar=True)
+        """Log the epoch's metrics and loss and keep them in the curve."""
+        metrics = {f"valid_{name}": value for name, value in self.meter.result().items()}
+        self.log_dict(metrics, prog_bar=True)
         if self.trainer.sanity_checking or self.trainer.state.fn != "fit":
             return
         loss = self._loss[0] / max(1, self._loss[1])
         self.log("train_loss", loss, prog_bar=True)
-        row = {"epoch": self.current_epoch, "train_loss": loss, "valid_accuracy": accuracy}
-        score = accuracy
+        row = {"epoch": self.current_epoch, "train_loss": loss, **metrics}
+        score = self.meter.score()
         if self.budget:
             row["spike_rate"] = self.budget.finish()
-            score = self.budget.score(accuracy, row["spike_rate"])
+            score = self.budget.score(score, row["spike_rate"])
         if self.current_epoch + 1 <= self.settings.select_from * self.settings.epochs:
             score -= 1  # below every epoch that may be chosen, and kept only until there is one
         self.log("valid_score", score)

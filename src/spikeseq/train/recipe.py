@@ -20,11 +20,11 @@ from spikeseq.shapes import check_time_steps
 class DataSettings:
     """Which data.
 
-    name: data set: digits, mnist, uci_har or speech_commands
-    options: arguments of that data set's loader (order, side, ..)
+    name: data set: digits, mnist, uci_har, speech_commands, timit or librispeech
+    options: arguments of that data set's loader (order, side, variant, ..)
     batch_size: sequences in a training batch
     shift_augmentation: move each training image by up to this many pixels (rows of square images only)
-    augmentation: time shift, noise and SpecAugment (log-mel features only)
+    augmentation: time shift and noise (speech_commands), SpecAugment (all speech)
     """
 
     name: str = "digits"
@@ -112,6 +112,8 @@ class Recipe:
     model: which model
     train: how to train
     seed: of weights, order of batches and dropout
+    task: a class for each sequence (classify) or frame (frames), or labels in their order (ctc)
+    beam_width: of the prefix beam search at the final test of task: ctc; 0 for the most probable path alone
     """
 
     name: str
@@ -119,11 +121,14 @@ class Recipe:
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     seed: int = 0
+    task: Literal["classify", "frames", "ctc"] = "classify"
+    beam_width: int = 0
 
     def __post_init__(self) -> None:
         for path, value, low in (
             ("data.batch_size", self.data.batch_size, 1), ("train.epochs", self.train.epochs, 1), ("seed", self.seed, 0),
             ("data.shift_augmentation", self.data.shift_augmentation, 0), ("train.patience", self.train.patience, 0),
+            ("beam_width", self.beam_width, 0),
         ):  # fmt: skip
             if value < low:
                 raise ConfigError(f"{path}={value}: pass {low} or more")
@@ -160,6 +165,11 @@ class Recipe:
                 raise ConfigError(f"train.progressive_time_steps: {error}") from error
         if any(length < 1 for length in t.length_curriculum):
             raise ConfigError(f"train.length_curriculum={t.length_curriculum}: pass lengths of 1 element or more")
+        if (self.model.output == "sequence") != (self.task == "classify"):
+            wanted = "sequence" if self.task == "classify" else "frames"
+            raise ConfigError(f"model.output={self.model.output!r} with task: {self.task}; set model.output: {wanted}")
+        if self.beam_width and self.task != "ctc":
+            raise ConfigError(f"beam_width={self.beam_width} with task: {self.task}: only ctc is decoded; set it to 0")
         if not 0 <= self.train.distillation <= 1:
             raise ConfigError(f"train.distillation={self.train.distillation}: pass a share from 0 to 1")
         if t.target_spike_rate and t.spike_penalty:

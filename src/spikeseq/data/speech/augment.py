@@ -11,8 +11,10 @@ from spikeseq.data.sequence import SequenceData
 from spikeseq.data.speech.augment_clips import augment_clips
 from spikeseq.data.speech.augment_features import add_noise, hide, shift_frames
 from spikeseq.data.speech.augmentation import Augmentation
+from spikeseq.data.utterances import SpeechData
 from spikeseq.errors import ConfigError
 
+Mask = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # x [B, L, I], lengths [B] -> x
 Augment = Callable[[Tensor, Tensor, torch.Generator], Tensor]  # x [B, L, I], rows [B] -> x
 
 
@@ -30,9 +32,7 @@ def augmenter(settings: Augmentation, data: SequenceData) -> Augment | None:
         )
     for name, size in (("time_mask_frames", data.seq_len), ("band_mask_bands", data.input_size)):
         if getattr(settings, name) >= size:
-            raise ConfigError(
-                f"data.augmentation.{name}={getattr(settings, name)}: pass less than the {size} there are"
-            )
+            raise _too_wide(name, getattr(settings, name), size)
     decibels, sound = data.decibels, data.sound
     if sound is not None and settings.noise and not sound.noise:
         raise ConfigError("data.augmentation.noise is set, but the archive has no _background_noise_; set it to 0")
@@ -54,3 +54,29 @@ def _shifted_and_noisy(level: Tensor, floor: float, settings: Augmentation, gene
     if settings.shift_frames:
         level = shift_frames(level, settings.shift_frames, floor, generator)
     return add_noise(level, settings, generator).clamp(min=floor) if settings.noise else level
+
+
+def masker(settings: Augmentation, data: SpeechData) -> Mask | None:
+    """Return the function ``x [B, L, I], lengths [B], generator -> x`` that hides frames and bands; None: nothing to do.
+
+    Raises ConfigError for a shift or noise, which these features, scaled by speaker, cannot be given.
+    """
+    if settings == Augmentation():
+        return None
+    if settings.time_shift_ms or settings.noise:
+        raise ConfigError(
+            f"data.augmentation.time_shift_ms={settings.time_shift_ms}, noise={settings.noise}: the features of "
+            f"{data.name} are scaled by speaker; set both to 0 and use time_masks and band_masks"
+        )
+    if settings.band_mask_bands >= data.input_size:
+        raise _too_wide("band_mask_bands", settings.band_mask_bands, data.input_size)
+
+    def mask(x: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
+        x = hide(x, 1, settings.time_masks, settings.time_mask_frames, generator, lengths)
+        return hide(x, 2, settings.band_masks, settings.band_mask_bands, generator)
+
+    return mask
+
+
+def _too_wide(name: str, value: int, size: int) -> ConfigError:
+    return ConfigError(f"data.augmentation.{name}={value}: pass less than the {size} there are")

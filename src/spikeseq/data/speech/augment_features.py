@@ -56,12 +56,18 @@ def add_noise(decibels: Tensor, settings: Augmentation, generator: torch.Generat
     return 10 * torch.log10(power + noise)
 
 
-def hide(x: Tensor, axis: int, count: int, longest: int, generator: torch.Generator) -> Tensor:
-    """Set ``count`` runs of 0 .. longest frames (axis 1) or bands (axis 2) of each clip ``[B, L, I]`` to 0, the mean."""
-    batch, size = x.shape[0], x.shape[axis]
-    place = torch.arange(size)
+def hide(
+    x: Tensor, axis: int, count: int, longest: int, generator: torch.Generator, lengths: Tensor | None = None
+) -> Tensor:
+    """Set ``count`` runs of 0 .. longest frames (axis 1) or bands (axis 2) of each clip ``[B, L, I]`` to 0, the mean.
+
+    lengths   ``[B]`` frames that are there, none of the runs of frames reaches beyond; None: all
+    """
+    batch = x.shape[0]
+    size = torch.full((batch, 1), x.shape[axis]) if lengths is None or axis == 2 else lengths[:, None]
+    place = torch.arange(x.shape[axis])
     for _ in range(count):
-        width = torch.randint(0, longest + 1, (batch, 1), generator=generator)
+        width = torch.randint(0, longest + 1, (batch, 1), generator=generator).minimum(size)
         # every start that leaves the run inside is equally likely
         start = (torch.rand(batch, 1, generator=generator) * (size - width + 1)).long()
         hidden = (place >= start) & (place < start + width)  # [B, size]

@@ -1,0 +1,70 @@
+"""Batches of utterances of similar length, so that little is padding; shuffled by seed and epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from spikeseq.data import Utterances
+from spikeseq.data.speech.augment import Mask
+from spikeseq.data.utterances import Batch
+from spikeseq.train.batches import Pick, batch_seed
+
+POOL = 20  # batches whose utterances are sorted together: large enough for little padding, small enough to shuffle
+
+
+class _Padded(Dataset[Batch]):
+    """Utterances, indexed by a whole batch of rows at once."""
+
+    def __init__(self, split: Utterances, mask: Mask | None) -> None:
+        self.split, self.mask = split, mask
+
+    def __getitem__(self, pick: Pick) -> Batch:
+        batch = self.split.batch(pick.rows)
+        if self.mask is None or pick.seed is None:
+            return batch
+        return batch._replace(x=self.mask(batch.x, batch.lengths, torch.Generator().manual_seed(pick.seed)))
+
+
+class _Buckets(Sampler[Pick]):
+    """Rows of each batch. Shuffled: all rows, then sorted by length within pools, then the batches shuffled; or by length."""
+
+    def __init__(self, lengths: Tensor, size: int, seed: int | None) -> None:
+        self.lengths, self.size, self.seed, self.epoch = lengths, size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[Pick]:
+        if self.seed is None:
+            by_length = torch.argsort(self.lengths, stable=True)
+            return (Pick(rows, None) for rows in by_length.split(self.size))
+        own = self.seed * 100_003 + self.epoch
+        generator = torch.Generator().manual_seed(own)
+        batches: list[Tensor] = []
+        for pool in torch.randperm(len(self.lengths), generator=generator).split(self.size * POOL):
+            batches += pool[torch.argsort(self.lengths[pool], stable=True)].split(self.size)
+        order = torch.randperm(len(batches), generator=generator).tolist()
+        return (Pick(batches[k], batch_seed(own, place)) for place, k in enumerate(order))
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.lengths), self.size * POOL)
+        return whole * POOL + -(-rest // self.size)
+
+
+def train_utterances(split: Utterances, size: int, seed: int, mask: Mask | None = None) -> DataLoader[Batch]:
+    """Shuffled training batches of up to ``size`` utterances; every utterance once an epoch."""
+    sampler = _Buckets(torch.from_numpy(split.length), size, seed)
+    # a generator of its own: an iterator draws a number when it is made, which a resumed run does at another moment
+    return DataLoader(_Padded(split, mask), sampler=sampler, batch_size=None, generator=torch.Generator())
+
+
+def eval_utterances(split: Utterances, size: int = 64) -> DataLoader[Batch]:
+    """All utterances, by length."""
+    return DataLoader(
+        _Padded(split, None), sampler=_Buckets(torch.from_numpy(split.length), size, None), batch_size=None
+    )

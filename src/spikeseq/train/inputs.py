@@ -1,0 +1,61 @@
+"""What a recipe says about data: the data set, the task on it, and the batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from spikeseq import data as data_sets
+from spikeseq.data import SequenceData, SpeechData
+from spikeseq.data.speech.augment import augmenter, masker
+from spikeseq.data.speech.augmentation import Augmentation
+from spikeseq.errors import ConfigError
+from spikeseq.train.batches import eval_batches, image_shifter, train_batches
+from spikeseq.train.buckets import eval_utterances, train_utterances
+from spikeseq.train.recipe import Recipe
+from spikeseq.train.speech_tasks import Ctc, Frames
+from spikeseq.train.tasks import Classify, Task
+
+CALIBRATION_ROWS = 2048  # training sequences that a conversion looks at
+CALIBRATION_UTTERANCES, CALIBRATION_FRAMES = 256, 400
+
+
+def load_data(recipe: Recipe) -> SequenceData | SpeechData:
+    """Load the recipe's data set. Raises ConfigError where it is not of the recipe's task."""
+    load = data_sets.load if recipe.task == "classify" else data_sets.load_speech
+    return load(recipe.data.name, **recipe.data.options)
+
+
+def task_of(recipe: Recipe, data: SequenceData | SpeechData, final: bool = False) -> Task:
+    """Return the recipe's task; ``final``: as it is tested in the end, with the beam search."""
+    if isinstance(data, SequenceData):
+        return Classify()
+    return Frames(data) if recipe.task == "frames" else Ctc(data, recipe.beam_width if final else 0)
+
+
+def loaders(recipe: Recipe, data: SequenceData | SpeechData) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """Training and validation batches. Raises ConfigError for an augmentation that cannot be done to this data."""
+    settings, size = recipe.data, recipe.data.batch_size
+    if settings.shift_augmentation and (settings.augmentation != Augmentation() or recipe.task != "classify"):
+        raise ConfigError("data.shift_augmentation is for images and data.augmentation for speech; leave one out")
+    if isinstance(data, SpeechData):
+        mask = masker(settings.augmentation, data)
+        return train_utterances(data.train, size, recipe.seed, mask), eval_utterances(data.valid)
+    augment = image_shifter(data.train, settings.shift_augmentation) or augmenter(settings.augmentation, data)
+    return train_batches(data.train, size, recipe.seed, augment), eval_batches(data.valid)
+
+
+def calibration_rows(data: SequenceData | SpeechData) -> tuple[Tensor, ...]:
+    """Training inputs for a conversion, in batches, without padding and without labels."""
+    if isinstance(data, SpeechData):
+        return data.train.cropped(CALIBRATION_UTTERANCES, CALIBRATION_FRAMES).split(64)
+    return data.train.x[:CALIBRATION_ROWS].split(256)
+
+
+def largest_inputs(data: SequenceData | SpeechData) -> Tensor:
+    """Return the largest |x| of each input in the training data, or in the part of it that calibrates, ``[I]``."""
+    rows = [data.train.x] if isinstance(data, SequenceData) else calibration_rows(data)
+    return torch.stack([part.abs().flatten(0, -2).amax(0) for part in rows]).amax(0)
