@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from spikeseq import data as data_sets
-from spikeseq.data import SequenceData, Split
+from spikeseq.data import SequenceData, SpeechData, Split, Utterances
+from spikeseq.data.utterances import BLANK
 from spikeseq.train.recipe import Recipe, make_recipe
 
 TINY: dict[str, Any] = {
@@ -44,6 +46,38 @@ def random_data(
         for n in rows
     )
     return SequenceData("random", *splits, tuple(map(str, range(classes))), "made up", "none")
+
+
+def random_speech(targets: str = "frames", unit: str = "phone", rows: tuple[int, int, int] = (10, 6, 5)) -> SpeechData:
+    """Random utterances of 6 to 12 frames of 40 bands: 4 phones of which 2 are scored as one, or 4 characters."""
+    random = np.random.default_rng(0)
+    names = (" ", "A", "B", "C") if unit == "character" else ("a", "b", "c", "d")
+    blank = targets == "sequence"
+    splits = []
+    for n in rows:
+        lengths = random.integers(6, 13, n)
+        x = random.standard_normal((lengths.sum(), 40)).astype(np.float32)
+        labels: Any = tuple(random.integers(blank, 4 + blank, 3 if blank else length) for length in lengths)
+        transcripts = None if blank else tuple(random.integers(0, 4, 3) for _ in lengths)
+        ids = tuple(f"u{k}" for k in range(n))
+        splits.append(Utterances(ids, x, np.cumsum(lengths) - lengths, lengths, labels, transcripts))
+    classes, scored = ((BLANK,), (None,)) if blank else ((), ())
+    folded = names if unit == "character" else ("a", "bc", "bc", "d")
+    return SpeechData(
+        "random", *splits, targets, unit, classes + names, scored + folded, "made up", "none", {"silent": 2}
+    )  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def stub_speech(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SpeechData]:
+    """The same for utterances."""
+
+    def stub(*args: Any, **kwargs: Any) -> SpeechData:
+        made = random_speech(*args, **kwargs)
+        monkeypatch.setattr(data_sets, "load_speech", lambda name, **options: made)
+        return made
+
+    return stub
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ SHAPES = {
     ("mnist", "pixels", 14): (12, 1, 10),
     ("uci_har", None, None): (12, 9, 6),
     ("speech_commands", None, None): (12, 40, 15),
+    ("timit", None, None): (12, 40, 4),
+    ("librispeech", None, None): (12, 40, 4),
 }
 
 
@@ -47,7 +49,7 @@ def test_there_are_recipes():
 
 
 @pytest.mark.parametrize("path", FILES, ids=label)
-def test_recipe(path, stub_data, monkeypatch):
+def test_recipe(path, stub_data, stub_speech, monkeypatch):
     recipe = read_recipe(path, ["train.epochs=1", "train.compile=never"])
     assert recipe.name == label(path)  # runs and records go by it
     assert path.read_text().startswith("# ")  # says what it is for
@@ -55,7 +57,12 @@ def test_recipe(path, stub_data, monkeypatch):
     options = recipe.data.options
     length, size, classes = SHAPES[recipe.data.name, options.get("order"), options.get("side")]
     made = stub_data(length, size, classes)
-    if recipe.data.augmentation != Augmentation():  # log-mel
+    if recipe.task != "classify":
+        targets = "frames" if recipe.task == "frames" else "sequence"
+        stub_speech(targets, "character" if recipe.data.name == "librispeech" else "phone", rows=(4, 3, 3))
+        assert options.get("targets", "sequence" if recipe.data.name == "librispeech" else "frames") == targets
+        classes += recipe.task == "ctc"  # the blank
+    elif recipe.data.augmentation != Augmentation():  # log-mel
         made = dataclasses.replace(made, decibels=Decibels(torch.zeros(()), torch.ones(()), -70.0))
         monkeypatch.setattr(data_sets, "load", lambda name, **options: made)
 
@@ -75,7 +82,8 @@ def test_recipe(path, stub_data, monkeypatch):
     assert run.record.config == recipe.to_dict()
     model, settings, _ = load_model("run/model.pt")
     assert settings == recipe.model
-    assert model(torch.zeros(2, length, size)).shape == (2, classes)
+    shape = (2, length, classes) if recipe.model.output == "frames" else (2, classes)
+    assert model(torch.zeros(2, length, size)).shape == shape
     assert all(p.isfinite().all() for p in model.parameters())
 
 

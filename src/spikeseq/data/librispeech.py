@@ -86,12 +86,12 @@ def load(
     )
 
 
-def _label(entry: collect.Entry) -> np.ndarray:
+def _label(entry: collect.Entry) -> collect.Labels:
     unknown = sorted(set(entry.note) - set(CHARACTERS))
     if unknown:
         raise BadUtterance("label", f"{entry.id} has {unknown} in its transcript; known are A to Z, ' and space.")
     labels = np.array([CHARACTERS.index(character) + 1 for character in entry.note], np.int64)
-    return collect.check_fits(labels, entry.frames, entry.id)
+    return collect.Labels(collect.check_fits(labels, entry.frames, entry.id))
 
 
 def _collect_small(collector: collect.Collector) -> None:

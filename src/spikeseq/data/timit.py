@@ -51,11 +51,11 @@ def load(
     skipping = Skipping(on_bad)
     x, entries = _from_ldc(skipping) if variant == "ldc" else collect.in_memory(timit_sample.collect, skipping)
 
-    def label(entry: collect.Entry) -> np.ndarray:
-        if targets == "frames":
-            return phones.label_frames(entry.note, entry.frames, phone_set, entry.id)
-        labels = phones.label_sequence(entry.note, phone_set, entry.id)
-        return collect.check_fits(labels, entry.frames, entry.id)
+    def label(entry: collect.Entry) -> collect.Labels:
+        sequence = phones.label_sequence(entry.note, phone_set, entry.id)
+        if targets == "sequence":
+            return collect.Labels(collect.check_fits(sequence, entry.frames, entry.id))
+        return collect.Labels(phones.label_frames(entry.note, entry.frames, phone_set, entry.id), sequence - 1)
 
     splits = collect.to_splits(x, entries, label, skipping)
     blank: tuple[tuple[str, ...], tuple[None, ...]] = ((BLANK,), (None,)) if targets == "sequence" else ((), ())

@@ -34,6 +34,7 @@ class Utterances:
     start: np.ndarray  # [N] int64, first row of each utterance in x
     length: np.ndarray  # [N] int64, its frames
     labels: tuple[np.ndarray, ...]  # N of [frames] or [labels], int64
+    transcripts: tuple[np.ndarray, ...] | None = None  # N of [labels], int64: of frames, their classes in order
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -18,7 +18,9 @@ from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import CompileMode, compiling
 from spikeseq.train.batches import eval_batches
 from spikeseq.train.buckets import eval_utterances
+from spikeseq.train.hmm import phone_error_rate
 from spikeseq.train.losses import activity
+from spikeseq.train.speech_tasks import Frames
 from spikeseq.train.tasks import Classify, Task
 
 COUNTED, COUNTED_UTTERANCES = 512, 64  # test sequences whose operations are counted
@@ -73,7 +75,8 @@ def evaluate(
 
     ``test_accuracy`` (or ``test_per``, ``test_wer``, ..) of a quantised model is that of its spiking network (grid with
     packets); that of the training graph and that of strict unit spikes stand beside it as ``quantized_accuracy`` and
-    ``unit_spike_accuracy``. Operations and energy are those of the first COUNTED sequences.
+    ``unit_spike_accuracy``. Operations and energy are those of the first COUNTED sequences. A classifier of frames also has
+    the ``test_per`` of the phones decoded from it (hmm.py).
     """
     task = task or Classify()
     spiking = as_spiking(model) if isinstance(model.rnn, QuantizedLSTM) else model
@@ -83,6 +86,8 @@ def evaluate(
         "parameters": sum(p.numel() for p in model.parameters()),
         **operations(spiking, counted_rows(data)),
     }
+    if isinstance(data, SpeechData) and isinstance(task, Frames):
+        metrics |= phone_error_rate(spiking, data, task, compile)
     if isinstance(spiking.rnn, Recurrent) and spiking.rnn.kind.spikes:
         metrics["spike_rate"] = rate
     if isinstance(model.rnn, QuantizedLSTM):

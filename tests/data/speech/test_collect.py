@@ -9,6 +9,7 @@ from spikeseq.data.speech.audio import BadUtterance, Skipping
 from spikeseq.data.speech.collect import (
     Collector,
     Entry,
+    Labels,
     check_fits,
     in_cache,
     in_memory,
@@ -110,16 +111,17 @@ def test_splits_leave_out_what_has_no_labels() -> None:
         Entry("c", "t", "test", 5, 1, "x"),
     ]
 
-    def label(entry: Entry) -> np.ndarray:
+    def label(entry: Entry) -> Labels:
         if entry.note == "?":
             raise BadUtterance("label", "b has ?.")
-        return np.arange(entry.frames)
+        return Labels(np.arange(entry.frames), np.array([7]))
 
     x = np.arange(12, dtype=np.float32).reshape(6, 2)
     skipping = Skipping("skip")
     splits = to_splits(x, entries, label, skipping)
     assert {name: split.ids for name, split in splits.items()} == {"train": ("a",), "valid": (), "test": ("c",)}
     assert splits["test"].features(0).tolist() == [[10, 11]]
+    assert [y.tolist() for y in (*splits["train"].labels, *splits["train"].transcripts)] == [[0, 1], [7]]
     assert skipping.counts == {"label": 1}
     with pytest.raises(BadUtterance):
         to_splits(x, entries, label, Skipping("error"))

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -123,23 +123,33 @@ def _rows(folder: Path, mode: Any) -> np.ndarray:
     return np.memmap(folder / FEATURES, np.float32, mode).reshape(-1, BANDS)
 
 
+class Labels(NamedTuple):
+    """What an utterance is labelled with, see Utterances."""
+
+    labels: np.ndarray
+    transcript: np.ndarray | None = None
+
+
 def to_splits(
-    x: np.ndarray, entries: Iterable[Entry], label: Callable[[Entry], np.ndarray], skipping: Skipping
+    x: np.ndarray, entries: Iterable[Entry], label: Callable[[Entry], Labels], skipping: Skipping
 ) -> dict[str, Utterances]:
     """Return the utterances of "train", "valid" and "test"; ``label(entry)`` gives labels, or raises BadUtterance."""
-    chosen: dict[str, list[tuple[Entry, np.ndarray]]] = {"train": [], "valid": [], "test": []}
+    chosen: dict[str, list[tuple[Entry, Labels]]] = {"train": [], "valid": [], "test": []}
     for entry in entries:
         with skipping.guard():
             chosen[entry.split].append((entry, label(entry)))
-    return {
-        split: Utterances(
-            tuple(entry.id for entry, _ in rows), x,
-            np.array([entry.start for entry, _ in rows], np.int64),
-            np.array([entry.frames for entry, _ in rows], np.int64),
-            tuple(labels for _, labels in rows),
-        )
-        for split, rows in chosen.items()
-    }  # fmt: skip
+    return {split: _utterances(x, rows) for split, rows in chosen.items()}
+
+
+def _utterances(x: np.ndarray, rows: list[tuple[Entry, Labels]]) -> Utterances:
+    transcripts = tuple(own.transcript for _, own in rows if own.transcript is not None)
+    return Utterances(
+        tuple(entry.id for entry, _ in rows), x,
+        np.array([entry.start for entry, _ in rows], np.int64),
+        np.array([entry.frames for entry, _ in rows], np.int64),
+        tuple(own.labels for _, own in rows),
+        transcripts or None,
+    )  # fmt: skip
 
 
 def check_fits(labels: np.ndarray, frames: int, name: str) -> np.ndarray:
