@@ -38,6 +38,8 @@ def test_sequences_and_utterances_have_ways_in_of_their_own() -> None:
         load("timit")
     with pytest.raises(ConfigError, match=r"'digits' holds sequences of one class, .*task: classify"):
         load_speech("digits")
+    with pytest.raises(ConfigError, match=r"'imdb' holds texts, .*task: text"):
+        load("imdb")
     with pytest.raises(ConfigError, match=r"unknown data set 'timmit'; did you mean 'timit'\?"):
         load_speech("timmit")
     with pytest.raises(ConfigError, match="'timit' has no option 'phones'; did you mean 'phone_set'"):

@@ -23,6 +23,11 @@ _LOADERS: dict[str, Callable[..., SequenceData]] = {
 _TEXT: dict[str, Callable[..., TextData]] = {"imdb": imdb.load}
 _SPEECH: dict[str, Callable[..., SpeechData]] = {"timit": timit.load, "librispeech": librispeech.load}
 NAMES = (*_LOADERS, *_TEXT, *_SPEECH)
+_HOLDS: dict[str, str] = {
+    **dict.fromkeys(_LOADERS, "sequences of one class, neither texts nor utterances: use task: classify"),
+    **dict.fromkeys(_TEXT, "texts, not sequences of vectors: use task: text"),
+    **dict.fromkeys(_SPEECH, "utterances, not sequences of one class: use task: frames or ctc"),
+}
 
 
 def load(name: str, **options: object) -> SequenceData:
@@ -56,17 +61,9 @@ def _load(name: str, loaders: Mapping[str, Callable[..., Any]], options: Mapping
     if name not in NAMES:
         raise ConfigError(f"unknown data set {name!r}; {nearest(str(name), NAMES)}")
     if name not in loaders:
-        right = next(held for held, kind in _HOLDS.items() if name in kind[0])
-        raise ConfigError(f"data set {name!r} holds {right}: use task: {_HOLDS[right][1]}")
+        raise ConfigError(f"data set {name!r} holds {_HOLDS[name]}")
     valid = options_of(name)
     for option in options:
         if option not in valid:
             raise ConfigError(f"data set {name!r} has no option {option!r}; {nearest(option, valid)}")
     return loaders[name](**options)
-
-
-_HOLDS = {
-    "sequences of one class": (_LOADERS, "classify"),
-    "texts": (_TEXT, "text"),
-    "utterances": (_SPEECH, "frames or ctc"),
-}

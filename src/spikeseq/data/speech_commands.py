@@ -69,7 +69,9 @@ def load(
     decibels = scale_of(train) if standardise else Decibels(torch.zeros(()), torch.ones(()), FLOOR)
     return SequenceData(
         name="speech_commands",
-        **{which: as_split(*part, decibels) for which, part in examples.splits.items()},
+        train=as_split(*examples.splits["train"], decibels),
+        valid=as_split(*examples.splits["valid"], decibels),
+        test=as_split(*examples.splits["test"], decibels),
         classes=classes_of(task),
         source=SOURCES[variant],
         licence="CC BY 4.0",

@@ -77,7 +77,7 @@ def sounding(speech_like, rows: int = 6) -> SequenceData:
     scale = Decibels(torch.tensor(-20.0), torch.tensor(8.0), FLOOR)
     split = Split((torch.from_numpy(log_mel(clips)).float() + FLOOR + 20) / 8, torch.zeros(rows, dtype=torch.int64))
     sound = Sound(lambda chosen: clips[chosen], [speech_like(20_000, 7)], log_mel)
-    return SequenceData("toy", split, split, split, ("a",), "here", "none", scale, sound)
+    return SequenceData("toy", split, split, split, ("a",), "here", "none", scale, sound=sound)
 
 
 def test_features_are_made_of_the_augmented_samples(speech_like) -> None:
