@@ -48,7 +48,7 @@ extern "C" {
 #endif
 
 /* changes when a struct or a function below changes: a loader compares it */
-#define SPIKESEQ_ABI 3u
+#define SPIKESEQ_ABI 4u
 
 typedef enum {
     SPIKESEQ_OK = 0,

@@ -52,7 +52,7 @@ def export_c(program: Program, folder: str | Path) -> Path:
     texts = {
         "model.h": header(program),
         "README.md": readme(program, count_code(sources)),
-        **{name: template(name) for name in ("main.c", "Makefile")},
+        **{name: template(name) for name in ("main.c", "csv.c", "csv.h", "Makefile")},
     }
     return write_folder(folder, {**sources, **{name: text.encode() for name, text in texts.items()}})
 

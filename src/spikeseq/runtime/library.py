@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 from spikeseq.errors import ConfigError
 
-ABI = 3  # SPIKESEQ_ABI
+ABI = 4  # SPIKESEQ_ABI
 OK = 0  # spikeseq_status
 OPERATIONS = (
     "elements", "macs", "elementwise", "int8_macs", "acs", "gated_adds", "neuron_updates", "comparisons", "spikes",
