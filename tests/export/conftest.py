@@ -46,7 +46,8 @@ def link(tmp_path_factory):
     def objects(options):
         if options not in made:
             folder = tmp_path_factory.mktemp("objects")
-            for name, data in {**runtime_sources(), **{name: template(name).encode() for name in ("main.c", "csv.c", "csv.h")}}.items():
+            own = {name: template(name).encode() for name in ("main.c", "csv.c", "csv.h")}
+            for name, data in {**runtime_sources(), **own}.items():
                 (folder / name).write_bytes(data)
             names = sorted(path.name for path in folder.glob("*.c") if path.name != "main.c")
             subprocess.run(["cc", *STRICT, *options, "-c", *names], cwd=folder, check=True)

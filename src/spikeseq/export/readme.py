@@ -64,6 +64,6 @@ def _note(code: Code | None) -> str:
     stack = " and its call graph" if code.stack is not None else ""
     return (
         f'"Here" is the machine that exported: pointers of {ctypes.sizeof(ctypes.c_void_p)} bytes. '
-        f"Code by `size`{stack}, {code.compiler}. Not in it: `main.c`, `csv.c` and the C library's functions for memory and rounding. "
-        "CC and SIZE, set for the export, count for another CPU."
+        f"Code by `size`{stack}, {code.compiler}. Not in it: `main.c`, `csv.c` and the C "
+        "library's functions for memory and rounding. CC and SIZE, set for the export, count for another CPU."
     )
