@@ -99,5 +99,8 @@ def test_the_comparison_is_fair(name):
         assert (recipe.data, hidden) == (baseline.data, baseline.model.hidden_size), path
         assert layers == baseline.model.num_layers == source.model.num_layers, path
         if recipe.train.start_from:
-            assert made_by(recipe.train.start_from).stem == f"lstm_source{size}", path
-            assert recipe.train.epochs + source.train.epochs == baseline.train.epochs, path
+            start = made_by(recipe.train.start_from)
+            assert start.stem == ("gru_source" if "gated" in recipe.model.cell else f"lstm_source{size}"), path
+            assert recipe.train.epochs + read_recipe(start).train.epochs == baseline.train.epochs, path
+        elif not path.stem.startswith(("lstm_source", "gru_source")):
+            assert recipe.train.epochs == baseline.train.epochs, path
