@@ -18,5 +18,5 @@ one() { # recipe seed
 export -f one
 export spikeseq
 many() { for seed in $seeds; do for recipe in "$@"; do echo "$recipe $seed"; done; done | xargs -P ${JOBS:-2} -L 1 bash -c 'one "$0" "$1"'; }
-many ${SOURCES:-recipes/*/lstm_source*.yaml} # what the others start from
-[ "${ONLY_SOURCES:-}" ] || many $(ls ${RECIPES:-recipes/mnist_rows/*.yaml recipes/uci_har/*.yaml} | grep -v lstm_source)
+many ${SOURCES:-recipes/*/*_source*.yaml} # what the others start from
+[ "${ONLY_SOURCES:-}" ] || many $(ls ${RECIPES:-recipes/mnist_rows/*.yaml recipes/uci_har/*.yaml} | grep -v _source)

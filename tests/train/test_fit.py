@@ -8,13 +8,14 @@ import json
 import pytest
 import torch
 
+from spikeseq.data.sequence import Decibels
 from spikeseq.errors import CheckpointError, ConfigError, ConversionError
 from spikeseq.nn import SequenceClassifier
 from spikeseq.nn.checkpoint import ModelSettings, load_model, save_model
 from spikeseq.report.record import read_record
 from spikeseq.train import evaluate as evaluation
-from spikeseq.train import fit as fitting
-from spikeseq.train.fit import fit
+from spikeseq.train import inputs
+from spikeseq.train.fit import fit, start_model
 from spikeseq.train.module import ClassifierModule
 
 
@@ -60,6 +61,7 @@ def test_record_and_files(tiny, tmp_path):
     assert settings == recipe.model
     assert notes["recipe"] == recipe.to_dict()
     assert notes["valid_accuracy"] == metrics["valid_accuracy"]
+    assert (notes["classes"], "decibels" in notes) == ([str(k) for k in range(10)], False)
     assert same(model.state_dict(), run.model.state_dict())
 
     with open(folder / "logs" / "version_0" / "metrics.csv") as file:
@@ -67,6 +69,15 @@ def test_record_and_files(tiny, tmp_path):
     found = [float(row["valid_accuracy"]) for row in rows]
     assert found == pytest.approx([row["valid_accuracy"] for row in metrics["history"]])
     assert list((folder / "tensorboard").rglob("events*"))
+
+
+def test_a_model_of_log_mel_keeps_how_they_were_scaled(tiny, stub_data, monkeypatch, tmp_path):
+    scale = Decibels(torch.arange(8.0), torch.full((8,), 2.0), -70.0)
+    made = dataclasses.replace(stub_data(), decibels=scale)
+    monkeypatch.setattr("spikeseq.data.load", lambda name, **options: made)
+    fit(tiny({"train.epochs": 1}), tmp_path / "run", progress=False)
+    notes = load_model(tmp_path / "run" / "model.pt")[2]
+    assert notes["decibels"] == {"mean": [float(k) for k in range(8)], "std": [2.0] * 8, "floor": -70.0}
 
 
 def test_metrics_are_those_of_the_saved_model(tiny, tmp_path):
@@ -117,7 +128,7 @@ def test_the_test_split_is_read_once_and_last(tiny, stub_data, monkeypatch, tmp_
     """A quantised model is read once in each of its three forms."""
     made = stub_data()
     _, events = script(monkeypatch, [10, 20])
-    for module in (fitting, evaluation):
+    for module in (inputs, evaluation):
         read = module.eval_batches
 
         def watched(split, *args, read=read):
@@ -285,8 +296,8 @@ def test_the_epoch_is_chosen_among_those_that_may_be(tiny, stub_data, tmp_path, 
 def test_an_encoded_input_takes_its_steps_from_the_training_data(tiny, tmp_path):
     """Without a source to convert: features beyond 1 are not clipped."""
     recipe = tiny({"model.cell": "quantized_lstm", "model.options": {"input_encoding": "delta", "input_levels": 8}})
-    data = fitting.data_sets.load("digits", **recipe.data.options)
+    data = inputs.data_sets.load("digits", **recipe.data.options)
     wide = dataclasses.replace(data, train=data.train._replace(x=data.train.x * 5))
-    model = fitting.start_model(recipe, wide)
+    model = start_model(recipe, wide)
     largest = wide.train.x.abs().amax((0, 1))
     assert torch.allclose(model.rnn.input_step_l0, torch.where(largest > 0, largest, largest.max()) / 8)

@@ -30,7 +30,7 @@ from spikeseq.nn.recurrent import Recurrent
 from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.curriculum import LengthCurriculum
 from spikeseq.train.evaluate import evaluate
-from spikeseq.train.inputs import calibration_rows, largest_inputs, load_data, loaders, task_of
+from spikeseq.train.inputs import calibration_rows, front_end, largest_inputs, load_data, loaders, task_of
 from spikeseq.train.module import ClassifierModule
 from spikeseq.train.recipe import Recipe
 
@@ -98,7 +98,7 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
         "train", recipe.name, config=recipe.to_dict(), seed=recipe.seed, metrics=metrics, seconds=seconds,
         threads=torch.get_num_threads(),
     )  # fmt: skip
-    notes = {"recipe": recipe.to_dict(), **chosen}
+    notes = {"recipe": recipe.to_dict(), **chosen, **front_end(data)}
     save_model(folder / "model.pt", model, recipe.model, (data.input_size, data.num_classes), notes)
     write_record(record, folder / "record.json")
     return Run(record, folder, model)

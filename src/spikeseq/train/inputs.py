@@ -59,3 +59,13 @@ def largest_inputs(data: SequenceData | SpeechData) -> Tensor:
     """Return the largest |x| of each input in the training data, or in the part of it that calibrates, ``[I]``."""
     rows = [data.train.x] if isinstance(data, SequenceData) else calibration_rows(data)
     return torch.stack([part.abs().flatten(0, -2).amax(0) for part in rows]).amax(0)
+
+
+def front_end(data: SequenceData | SpeechData) -> dict[str, Any]:
+    """What a model file keeps of the data, to run on new recordings: the classes, and how features in dB were scaled."""
+    if not isinstance(data, SequenceData):
+        return {}
+    if data.decibels is None:
+        return {"classes": list(data.classes)}
+    mean, std, floor = data.decibels
+    return {"classes": list(data.classes), "decibels": {"mean": mean.tolist(), "std": std.tolist(), "floor": floor}}
