@@ -16,9 +16,10 @@ from spikeseq.cli.demo import demo
 from spikeseq.cli.energy import energy
 from spikeseq.cli.export import export
 from spikeseq.cli.latency import latency
+from spikeseq.cli.listen import listen
 from spikeseq.errors import SpikeseqError
 
-COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, latency, export, demo)}
+COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, latency, listen, export, demo)}
 FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
 
 

@@ -114,7 +114,7 @@ class SequenceClassifier(nn.Module):
         if self.pooling == "last":
             last = output[:, -1] if lengths is None else output[torch.arange(len(output)), lengths - 1]
             logits = self.readout(self.dropout(last))
-        elif self._transmits_spikes and not self.training and lengths is None:
+        elif self.transmits_spikes and not self.training and lengths is None:
             # the same sum, element by element: the readout sees spikes, not their average, and only accumulates
             logits = self.readout(output).mean(1)
         else:
@@ -123,7 +123,7 @@ class SequenceClassifier(nn.Module):
         return logits
 
     @property
-    def _transmits_spikes(self) -> bool:
+    def transmits_spikes(self) -> bool:
         """Whether outputs are added without products; multi-bit ones are pooled first."""
         kind = self.rnn.kind if isinstance(self.rnn, Recurrent) else None
         return kind is not None and kind.spikes and not isinstance(kind, CurrentKind)
