@@ -97,6 +97,28 @@ def test_page_has_a_table_per_data_set_and_dashes_for_what_is_missing(make, thre
     assert "No records yet" in results_page([])
 
 
+def test_columns_of_speech_stand_only_where_a_run_has_them(make):
+    frames = {
+        "test_accuracy": 0.5, "test_per": 0.4, "energy_int32_pj": 1234.6, "multiplications_published": 300.0,
+        "fewer_multiplications_published": 10.13, "multiplications_corrected": 320.0,
+        "fewer_multiplications_corrected": 8.8,
+    }  # fmt: skip
+    page = results_page([make("timit_sample/v2", **frames), make("mnist_rows/lstm", test_accuracy=0.9)])
+    speech, plain = page.index("## timit_sample"), page.index("## mnist_rows")
+    assert plain < speech
+    head, _, row = page[speech:].splitlines()[2:5]
+    cells = dict(zip(head.split(" | "), row.split(" | "), strict=True))
+    assert (cells["test PER, %"], cells["energy, int32, pJ / element"]) == ("40.00", "1,235")
+    assert cells["multiplications / element, published count"] == "300"
+    assert (cells["times fewer than GRU, published count"], cells["times fewer than GRU, corrected count"]) == (
+        "10.13",
+        "8.80",
+    )
+    assert "WER" not in head
+    table = page[plain:speech]
+    assert not any(word in table for word in ("PER", "multiplications", "pJ"))
+
+
 def test_page_does_not_depend_on_the_order_of_records(make, three):
     records = [*three, make("har/lstm"), post_hoc(make, 0, (2, True, 0.5))]
     assert results_page(records) == results_page(records[::-1])

@@ -69,6 +69,8 @@ def test_frames_are_learned(tiny, clear_speech, cell: str) -> None:
     assert m["test_per"] >= 0
     assert m["acoustic_scale"] in (0.2, 0.35, 0.6, 1.0, 1.6, 2.5)
     assert m["macs_per_element"] > 0
+    assert ("multiplications_published" in m) == (cell == "torch_lstm")
+    assert m["multiplications_corrected"] > 0
     assert ("quantized_accuracy" in m) == ("unit_spike_accuracy" in m) == (cell == "quantized_lstm")
     assert 0 < m.get("spike_rate", 0.5) < 1
 

@@ -5,6 +5,7 @@ from spikeseq.energy.audit import Audit, Finding, assert_accumulate_only, audit
 from spikeseq.energy.compare import Comparison, compare
 from spikeseq.energy.cost import Price, PriceTable, price, read_table
 from spikeseq.energy.counts import Counts, LayerCount
+from spikeseq.energy.multiplications import multiplications
 from spikeseq.energy.neurobench import neurobench
 from spikeseq.energy.registry import Call, register
 from spikeseq.energy.synops import count
@@ -22,6 +23,7 @@ __all__ = [
     "audit",
     "compare",
     "count",
+    "multiplications",
     "neurobench",
     "price",
     "read_table",

@@ -12,8 +12,19 @@ from spikeseq.report.record import Record
 from spikeseq.report.sources import footnotes
 from spikeseq.report.summary import data_name, groups, natural, spread, summarise
 
+RATES = tuple(
+    Column(f"test_{rate}{suffix}", f"test {rate.upper()}{', beam' if suffix else ''}, %", scale=100)
+    for rate in ("per", "wer", "cer")
+    for suffix in ("", "_beam")
+)
+MULTIPLICATIONS = tuple(
+    Column(f"{key}multiplications_{how}", f"{heading}, {how} count", digits=digits)
+    for how in ("published", "corrected")
+    for key, heading, digits in (("", "multiplications / element", 0), ("fewer_", "times fewer than GRU", 2))
+)
 METRICS = (
     Column("test_accuracy", "test accuracy, %", scale=100, show_n=True),
+    *RATES,
     Column("unit_spike_accuracy", "strict unit spikes, %", scale=100),
     Column("valid_accuracy", "valid accuracy, %", scale=100),
     Column("epochs", "epochs", digits=1),
@@ -21,13 +32,18 @@ METRICS = (
     Column("spike_rate", "spike rate", digits=3),
     Column("macs_per_element", "MACs / element", digits=0),
     Column("acs_per_element", "ACs / element", digits=0),
+    Column("energy_fp32_pj", "energy, fp32, pJ / element", digits=0),
+    Column("energy_int32_pj", "energy, int32, pJ / element", digits=0),
     Column("gain_fp32", "energy gain, fp32"),
     Column("gain_int32", "energy gain, int32"),
     Column("gain_int32_sram", "gain with memory, int32"),
+    *MULTIPLICATIONS,
     Column("parameters", "parameters", digits=0),
     Column("train_seconds", "training, s", digits=0),
 )
 MODEL_COLUMNS = (Column("model"), Column("time_steps", "T"), *METRICS)
+# left out of the tables of data sets where no run has them
+OPTIONAL = {c.key for c in (*RATES, *MULTIPLICATIONS)} | {"energy_fp32_pj", "energy_int32_pj"}
 BENCH_COLUMNS = (Column("name", "benchmark"), Column("metric"), Column("value", digits=4, show_n=True))
 
 HEADER = """# Results
@@ -35,7 +51,9 @@ HEADER = """# Results
 Made by `make results-table` from the records in `results/`; do not edit it. A number is the mean over n seeds ± the
 sample standard deviation; "-" means not measured. Test accuracy is computed once, from the checkpoint that is best on
 the validation data. MACs and ACs are counted per sequence element. An energy gain is that of a float LSTM of the same sizes
-over the network's own energy (docs/energy.md): arithmetic only, and with access to SRAM.
+over the network's own energy (docs/energy.md): arithmetic only, and with access to SRAM. Energies without a word on memory are
+arithmetic only. PER and WER: errors over the labels of the reference. On speech, multiplications for each element, the readout
+included, stand beside those of a GRU of the same sizes: as S3 counts them, and corrected (energy/published.py).
 """
 
 
@@ -69,7 +87,8 @@ def result_tables(
 def _data_section(name: str, rows: list[dict[str, Any]], post_hoc: tuple[list[dict[str, Any]], list[Column]]) -> str:
     text = f"## {name}\n"
     if rows:
-        text += "\n" + markdown_table(rows, MODEL_COLUMNS)
+        shown = [c for c in MODEL_COLUMNS if c.key not in OPTIONAL or any(row[c.key] is not None for row in rows)]
+        text += "\n" + markdown_table(rows, shown)
     if post_hoc[0]:
         text += "\nTest accuracy after conversion, without further training:\n\n" + markdown_table(*post_hoc)
     return text

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from spikeseq.data import SequenceData, SpeechData, Split
-from spikeseq.energy import compare, count, price
+from spikeseq.energy import compare, count, multiplications, price
 from spikeseq.energy.compare import FORMATS, MEMORIES
 from spikeseq.nn import QuantizedLSTM, observing
 from spikeseq.nn.frames import Classifier
@@ -76,7 +76,8 @@ def evaluate(
     ``test_accuracy`` (or ``test_per``, ``test_wer``, ..) of a quantised model is that of its spiking network (grid with
     packets); that of the training graph and that of strict unit spikes stand beside it as ``quantized_accuracy`` and
     ``unit_spike_accuracy``. Operations and energy are those of the first COUNTED sequences. A classifier of frames also has
-    the ``test_per`` of the phones decoded from it (hmm.py).
+    the ``test_per`` of the phones decoded from it (hmm.py); one of speech the multiplications beside a GRU, as published and
+    corrected (energy/multiplications.py).
     """
     task = task or Classify()
     spiking = as_spiking(model) if isinstance(model.rnn, QuantizedLSTM) else model
@@ -88,6 +89,10 @@ def evaluate(
     }
     if isinstance(data, SpeechData) and isinstance(task, Frames):
         metrics |= phone_error_rate(spiking, data, task, compile)
+    if (
+        isinstance(data, SpeechData) or data.decibels is not None
+    ):  # on speech there are published counts to compare with
+        metrics |= multiplications(spiking, counted_rows(data))
     if isinstance(spiking.rnn, Recurrent) and spiking.rnn.kind.spikes:
         metrics["spike_rate"] = rate
     if isinstance(model.rnn, QuantizedLSTM):
