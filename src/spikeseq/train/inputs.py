@@ -45,12 +45,12 @@ def task_of(recipe: Recipe, data: Data, final: bool = False) -> Task:
 def loaders(recipe: Recipe, data: Data) -> tuple[DataLoader[Any], DataLoader[Any]]:
     """Training and validation batches. Raises ConfigError for an augmentation that cannot be done to this data."""
     settings, size = recipe.data, recipe.data.batch_size
-    if settings.shift_augmentation and (settings.augmentation != Augmentation() or recipe.task != "classify"):
-        raise ConfigError("data.shift_augmentation is for images and data.augmentation for speech; leave one out")
     if isinstance(data, TextData):
         if settings.shift_augmentation or settings.augmentation != Augmentation():
             raise ConfigError("data.shift_augmentation and data.augmentation are not for texts; leave them out")
         return train_texts(data.train, size, recipe.seed), eval_texts(data.valid)
+    if settings.shift_augmentation and (settings.augmentation != Augmentation() or recipe.task != "classify"):
+        raise ConfigError("data.shift_augmentation is for images and data.augmentation for speech; leave one out")
     if isinstance(data, SpeechData):
         mask = masker(settings.augmentation, data)
         return train_utterances(data.train, size, recipe.seed, mask), eval_utterances(data.valid)

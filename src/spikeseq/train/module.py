@@ -71,7 +71,8 @@ class ClassifierModule(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from a kept curve."""
         history = checkpoint["spikeseq"]["history"]
-        self.history = [{"score": row["valid_accuracy"], **row} for row in history]  # older checkpoints lack it
+        # older checkpoints, all of accuracy, lack the score
+        self.history = [row if "score" in row else {"score": row["valid_accuracy"], **row} for row in history]
         self._thresholds = checkpoint["spikeseq"]["thresholds"]
         if self.budget:
             self.budget.load(checkpoint["spikeseq"]["budget"])
