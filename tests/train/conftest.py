@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 import torch
 
 from spikeseq import data as data_sets
-from spikeseq.data import SequenceData, SpeechData, Split, Utterances
+from spikeseq.data import SequenceData, SpeechData, Split, TextData, Utterances
+from spikeseq.data.text.texts import to_texts
+from spikeseq.data.text.tokenizer import train_tokenizer
 from spikeseq.data.utterances import BLANK
 from spikeseq.train.recipe import Recipe, make_recipe
 
@@ -66,6 +69,53 @@ def random_speech(targets: str = "frames", unit: str = "phone", rows: tuple[int,
     return SpeechData(
         "random", *splits, targets, unit, classes + names, scored + folded, "made up", "none", {"silent": 2}
     )  # type: ignore[arg-type]
+
+
+def random_pictures(shape: tuple[int, int, int] = (2, 8, 8), length: int = 4, classes: int = 10) -> SequenceData:
+    """Random sequences of pictures."""
+    made = random_data(length, shape[0] * shape[1] * shape[2], classes)
+    return dataclasses.replace(made, element_shape=shape)
+
+
+def random_texts(rows: tuple[int, int, int] = (40, 12, 12)) -> TextData:
+    """Texts of 3 to 9 words: those with "good" are pos, those with "bad" neg."""
+    pytest.importorskip("tokenizers")
+    random = np.random.default_rng(0)
+    filler = ("a", "film", "of", "the", "year")
+    texts: list[list[tuple[str, int]]] = []
+    for n in rows:
+        texts.append([])
+        for k in range(n):
+            words = list(random.choice(filler, random.integers(2, 9)))
+            words.insert(int(random.integers(len(words))), "good" if k % 2 else "bad")
+            texts[-1].append((" ".join(words), k % 2))
+    tokenizer = train_tokenizer((text for text, _ in texts[0]), 100)
+    splits = (to_texts(tokenizer.encode([t for t, _ in part]), [y for _, y in part]) for part in texts)
+    return TextData("random", *splits, ("neg", "pos"), tokenizer, "made up", "none")
+
+
+@pytest.fixture
+def stub_texts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., TextData]:
+    """A function: random texts, which every recipe of this test then loads."""
+
+    def stub(*args: Any, **kwargs: Any) -> TextData:
+        made = random_texts(*args, **kwargs)
+        monkeypatch.setattr(data_sets, "load_text", lambda name, **options: made)
+        return made
+
+    return stub
+
+
+@pytest.fixture
+def stub_pictures(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SequenceData]:
+    """The same for sequences of pictures."""
+
+    def stub(*args: Any, **kwargs: Any) -> SequenceData:
+        made = random_pictures(*args, **kwargs)
+        monkeypatch.setattr(data_sets, "load", lambda name, **options: made)
+        return made
+
+    return stub
 
 
 @pytest.fixture

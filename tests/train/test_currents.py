@@ -143,7 +143,7 @@ def test_a_model_of_frames_is_kept_and_named(tiny, stub_data, tmp_path):
     assert found == settings
     x = torch.randn(2, 6, 3)
     assert torch.equal(again(x), model.eval()(x))
-    with pytest.raises(ConfigError, match=r"'frames.pt' classifies frames"):
+    with pytest.raises(ConfigError, match=r"'frames.pt' classifies frames: pass"):
         load_sequence_model("frames.pt")
     stub_data()
     with pytest.raises(ConfigError, match=r"model.output: data 'digits' has one label for a sequence"):

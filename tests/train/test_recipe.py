@@ -69,14 +69,14 @@ def refused(words, path, *overrides):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("trian.epochs=1", ("'trian'", "did you mean 'train'", "data, model, name, seed, train")),
+        ("trian.epochs=1", ("'trian'", "did you mean 'train'", "beam_width, data, model, name, seed, task, train")),
         ("train.epoch=1", ("'train.epoch'", "did you mean 'epochs'")),
         ("train.learning_rat=1", ("'train.learning_rat'", "did you mean 'learning_rate'")),
         ("model.hiden_size=1", ("'model.hiden_size'", "did you mean 'hidden_size'")),
         ("data.batchsize=1", ("'data.batchsize'", "did you mean 'batch_size'")),
         ("data.augmentation.nois=1", ("'data.augmentation.nois'", "did you mean 'noise'")),
         ("train.gate_schedule.factr=1", ("'train.gate_schedule.factr'", "did you mean 'factor'", "epochs, factor")),
-        ("zzz=1", ("'zzz'; valid: data, model, name, seed, train",)),
+        ("zzz=1", ("'zzz'; valid: beam_width, data, model, name, seed, task, train",)),
     ],
 )
 def test_unknown_keys_name_the_nearest_valid_one(path, override, words):

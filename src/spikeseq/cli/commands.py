@@ -115,7 +115,7 @@ def convert(
     console.print(f"test accuracy: {before:.4f} before, {after:.4f} after conversion at T = {time_steps}")
     if out:
         assert isinstance(result.model, SequenceClassifier)
-        settings = converted_settings(ModelSettings(**notes["recipe"]["model"]), result.model)
+        settings = converted_settings(ModelSettings.from_dict(notes["recipe"]["model"]), result.model)
         save_model(out, result.model, settings, (data.input_size, data.num_classes), notes)
         console.print(f"written: {out}")
 

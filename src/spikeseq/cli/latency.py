@@ -6,6 +6,8 @@ from rich.console import Console
 
 from spikeseq.errors import ConfigError
 from spikeseq.nn.checkpoint import load_model
+from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.nn.frames import FrameClassifier
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.ops.schedule import Order, Schedule
@@ -70,7 +72,8 @@ def latency(
 
 def sizes_of(checkpoint: str) -> tuple[int, int]:
     """T and layers of a model file. Raises ConfigError where it has no time steps, or cannot run along a stream."""
-    layer = load_model(checkpoint)[0].rnn
+    model = load_model(checkpoint)[0]
+    layer = model.rnn if isinstance(model, SequenceClassifier | FrameClassifier) else model
     if not isinstance(layer, Recurrent) or not isinstance(layer.kind, QuantizedKind):
         raise ConfigError(
             f"checkpoint {checkpoint!r} holds {type(layer).__name__}, which has no time steps: convert it first "

@@ -1,7 +1,23 @@
-"""Data sets, files in, tensors out: ``load("digits")`` gives sequences, ``load_speech("timit")`` utterances."""
+"""Data sets, files in, tensors out: ``load("digits")`` gives sequences, ``load_text("imdb")`` texts, ``load_speech("timit")``
+utterances."""
 
-from spikeseq.data.registry import NAMES, load, load_speech
+from spikeseq.data.registry import NAMES, load, load_speech, load_text
 from spikeseq.data.sequence import SequenceData, Split
+from spikeseq.data.text.texts import TextData, Texts
 from spikeseq.data.utterances import SpeechData, Utterances
 
-__all__ = ["NAMES", "SequenceData", "SpeechData", "Split", "Utterances", "load", "load_speech"]
+Data = SequenceData | SpeechData | TextData
+
+__all__ = [
+    "NAMES",
+    "Data",
+    "SequenceData",
+    "SpeechData",
+    "Split",
+    "TextData",
+    "Texts",
+    "Utterances",
+    "load",
+    "load_speech",
+    "load_text",
+]

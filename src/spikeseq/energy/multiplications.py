@@ -14,15 +14,17 @@ from torch import Tensor, nn
 
 from spikeseq.energy.published import corrected_multiplications, published_multiplications
 from spikeseq.energy.synops import count, evaluating
-from spikeseq.nn.classifier import run_layers
+from spikeseq.nn.classifier import SequenceClassifier, run_layers
 from spikeseq.nn.current_kinds import GatedKind, LeakyKind
-from spikeseq.nn.frames import Classifier
+from spikeseq.nn.frames import FrameClassifier
 from spikeseq.nn.observe import observing
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.sequence import valid_mask
 
 
-def multiplications(model: Classifier, batch: Tensor | Mapping[str, Tensor]) -> dict[str, float]:
+def multiplications(
+    model: SequenceClassifier | FrameClassifier, batch: Tensor | Mapping[str, Tensor]
+) -> dict[str, float]:
     """Per element, readout included: ``multiplications_corrected`` and ``fewer_multiplications_corrected`` (times, beside
     the GRU, also by the corrected count), and both ``.._published`` where the published count knows the cell.
 
@@ -57,7 +59,9 @@ def published_cell(layers: nn.Module) -> str | None:
     return {nn.LSTM: "lstm", nn.GRU: "gru"}.get(type(layers))
 
 
-def _non_zeros(model: Classifier, x: Tensor, lengths: Tensor | None) -> tuple[list[float], float]:
+def _non_zeros(
+    model: SequenceClassifier | FrameClassifier, x: Tensor, lengths: Tensor | None
+) -> tuple[list[float], float]:
     """Mean non-zeros of an element: of what W meets in the first layer and of each layer's output; of ``x`` itself."""
     with evaluating(model), torch.no_grad(), observing() as seen:
         run_layers(model.rnn, x, lengths)

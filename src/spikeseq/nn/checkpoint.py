@@ -3,68 +3,33 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from spikeseq.errors import CheckpointError, ConfigError, SpikeseqError
+from spikeseq.errors import CheckpointError, ConfigError
 from spikeseq.nn.classifier import SequenceClassifier
-from spikeseq.nn.frames import Classifier, FrameClassifier
+from spikeseq.nn.settings import ModelSettings, Network
 from spikeseq.report.atomic import write_atomic
 
 FORMAT = "spikeseq-model/1"
 
 
-@dataclass(frozen=True)
-class ModelSettings:
-    """What builds a SequenceClassifier, or a FrameClassifier.
+class Sizes(NamedTuple):
+    """What settings leave to the data."""
 
-    cell: kind of layer: torch_lstm, torch_gru, lstm, gru, hard_lstm, quantized_lstm, spiking_lstm, stream_lstm,
-        gated_current, hard_gated_current, spiking_gated_current, leaky_current or adlif
-    hidden_size: H, units of each layer and direction
-    num_layers: layers on top of each other
-    dropout: probability, between layers and before the readout
-    bidirectional: run the sequence backwards as well
-    pooling: readout of the last element, or of the mean over the sequence
-    options: further arguments of the layer: time_steps, max_packet, shift, leak, input_encoding, input_levels, bias; of
-        currents: variant, bits, threshold_levels, rounding, levels, range, candidate, batch_norm, recurrent_dropout,
-        input_bits; of adlif: form, recurrent, batch_norm
-    output: one class for a sequence, or one for each of its frames (then pooling has no effect)
-    """
-
-    cell: str = "torch_lstm"
-    hidden_size: int = 128
-    num_layers: int = 1
-    dropout: float = 0.0
-    bidirectional: bool = False
-    pooling: Literal["last", "mean"] = "last"
-    options: dict[str, Any] = field(default_factory=dict)
-    output: Literal["sequence", "frames"] = "sequence"
-
-    def build(self, input_size: int, classes: int) -> Classifier:
-        """Return the model with fresh weights. Raises ConfigError for settings that cannot work."""
-        arguments = asdict(self)
-        output = arguments.pop("output")
-        try:
-            if output == "frames":
-                arguments.pop("pooling")
-                return FrameClassifier(input_size, classes=classes, **arguments)
-            return SequenceClassifier(input_size, classes=classes, **arguments)
-        except SpikeseqError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise ConfigError(
-                f"model: {self} cannot be built ({error}); options of each layer are listed in `spikeseq train --help`"
-            ) from error
+    input_size: int  # I; of texts the size of the vocabulary
+    classes: int
+    element_shape: tuple[int, ...] = ()  # of pictures
 
 
 def save_model(
-    path: str | Path, model: nn.Module, settings: ModelSettings, sizes: tuple[int, int], notes: dict[str, Any]
+    path: str | Path, model: nn.Module, settings: ModelSettings, sizes: Sizes | tuple[int, int], notes: dict[str, Any]
 ) -> Path:
-    """Write model and settings, whole or not at all; ``sizes`` = (input_size, classes), ``notes`` are plain values."""
+    """Write model and settings, whole or not at all; ``notes`` are plain values."""
     content = {
         "format": FORMAT, "settings": asdict(settings), "sizes": list(sizes), "notes": notes,
         "state": {k: v.detach().cpu() for k, v in model.state_dict().items()},
@@ -99,11 +64,11 @@ def read_content(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def load_model(path: str | Path) -> tuple[Classifier, ModelSettings, dict[str, Any]]:
+def load_model(path: str | Path) -> tuple[Network, ModelSettings, dict[str, Any]]:
     """Return the model in evaluation mode, its settings and its notes. Raises CheckpointError as :func:`read_content`."""
     content = read_content(path)
     try:
-        settings = ModelSettings(**content["settings"])
+        settings = ModelSettings.from_dict(content["settings"])
         model = settings.build(*content["sizes"])
     except (TypeError, ValueError) as error:
         raise CheckpointError(
@@ -114,10 +79,13 @@ def load_model(path: str | Path) -> tuple[Classifier, ModelSettings, dict[str, A
 
 
 def load_sequence_model(path: str | Path) -> tuple[SequenceClassifier, ModelSettings, dict[str, Any]]:
-    """The same for a model of whole sequences. Raises ConfigError for one of frames."""
+    """The same for recurrent layers that classify sequences of vectors. Raises ConfigError for any other network."""
     model, settings, notes = load_model(path)
     if not isinstance(model, SequenceClassifier):
-        raise ConfigError(f"{str(path)!r} classifies frames: pass a model file of one that classifies whole sequences")
+        what = "frames" if settings.network == "layers" else settings.network
+        raise ConfigError(
+            f"{str(path)!r} classifies {what}: pass a model file of recurrent layers that classify whole sequences of vectors"
+        )
     return model, settings, notes
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikeseq.nn.classifier import SequenceClassifier, make_layers, run_layers
+from spikeseq.nn.classifier import make_layers, run_layers
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.shapes import check_lengths
 
@@ -56,6 +56,3 @@ class FrameClassifier(nn.Module):
         rows: Tensor = self.readout(output.flatten(0, 1).index_select(0, there))
         full = rows.new_zeros(output.shape[0] * output.shape[1], rows.shape[-1])
         return full.index_copy(0, there, rows).view(*output.shape[:2], -1)
-
-
-Classifier = SequenceClassifier | FrameClassifier

@@ -182,6 +182,11 @@ class Recurrent(nn.Module):
         return ", ".join([str(self.input_size), str(self.hidden_size), *shown, repr(self.kind)])
 
 
+def recurrent_of(model: nn.Module) -> Recurrent | None:
+    """The first recurrent layer of this library in a model; None where there is none."""
+    return next((module for module in model.modules() if isinstance(module, Recurrent)), None)
+
+
 def keep_ranges(module: nn.Module, names: list[str], state_dict: Any, prefix: str) -> None:
     """Fill in a module's present values for ``names`` if ``state_dict`` has none of them: it is that of a plainer layer."""
     if not any(prefix + name in state_dict for name in names):

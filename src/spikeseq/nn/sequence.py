@@ -47,7 +47,9 @@ def run_time_first(
 
 
 def _lengths(lengths: Any, batch: int, seq_len: int) -> Tensor | None:
-    return None if lengths is None else check_lengths(lengths, batch, seq_len)
+    """Checked lengths; None where nothing is padding, which spares every layer its mask."""
+    checked = None if lengths is None else check_lengths(lengths, batch, seq_len)
+    return None if checked is None or bool((checked == seq_len).all()) else checked
 
 
 def check_state(name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:

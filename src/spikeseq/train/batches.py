@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -79,23 +79,47 @@ def eval_batches(split: Split, size: int = 256) -> DataLoader[tuple[Tensor, Tens
     return DataLoader(_Rows(split, None), sampler=_Batches(len(split.y), size, None), batch_size=None)
 
 
-def image_shifter(split: Split, most: int) -> Augment | None:
-    """Return the function that moves images by up to ``most`` pixels, None for 0; ConfigError for what is no image."""
-    if most and 1 in split.x.shape[1:]:
+def image_shifter(split: Split, most: int, element_shape: Sequence[int] = ()) -> Augment | None:
+    """Return the function that moves images by up to ``most`` pixels, None for 0.
+
+    element_shape  C, H, W of sequences of pictures: all pictures of a sequence move together, what comes in is 0
+    Raises ConfigError for sequences that are neither these nor an image read by rows.
+    """
+    if not most:
+        return None
+    if element_shape:
+        return lambda x, rows, generator: shift_pictures(x, element_shape, most, generator)
+    if 1 in split.x.shape[1:]:
         raise ConfigError(
             f"data.shift_augmentation={most} moves images read by rows, these sequences have the shape "
             f"{tuple(split.x.shape[1:])}; set it to 0"
         )
-    return (lambda x, rows, generator: shift_images(x, most, generator)) if most else None
+    return lambda x, rows, generator: shift_images(x, most, generator)
 
 
 def shift_images(x: Tensor, most: int, generator: torch.Generator | None = None) -> Tensor:
     """Move each image ``[B, rows, columns]`` by up to ``most`` pixels each way; what comes in is the image's corner value."""
+    index, inside = _moves(x, most, generator)
+    return torch.where(inside, x.flatten(1).gather(1, index).view_as(x), x[:, :1, :1])
+
+
+def shift_pictures(
+    x: Tensor, element_shape: Sequence[int], most: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """Move all pictures of each sequence ``[B, L, C H W]`` alike, by up to ``most`` pixels each way; what comes in is 0."""
+    height, width = element_shape[1:]
+    images = x.view(len(x), -1, height * width)
+    index, inside = _moves(x.new_zeros(len(x), height, width), most, generator)
+    moved = images.gather(2, index[:, None].expand_as(images))
+    return (moved * inside.flatten(1)[:, None]).view_as(x)
+
+
+def _moves(x: Tensor, most: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """For images ``[B, H, W]``: from which pixel ``[B, H W]`` each comes, and whether that is inside ``[B, H, W]``."""
     batch, height, width = x.shape
     move = torch.randint(-most, most + 1, (2, batch, 1), generator=generator)
     rows = (torch.arange(height) + move[0]).unsqueeze(-1)
     columns = (torch.arange(width) + move[1]).unsqueeze(1)
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     index = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
-    moved = x.reshape(batch, -1).gather(1, index.view(batch, -1)).view_as(x)
-    return torch.where(inside, moved, x[:, :1, :1])
+    return index.flatten(1), inside

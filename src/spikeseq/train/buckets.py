@@ -1,19 +1,31 @@
-"""Batches of utterances of similar length, so that little is padding; shuffled by seed and epoch alone."""
+"""Batches of utterances, or of texts, of similar length, so that little is padding; shuffled by seed and epoch alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from spikeseq.data import Utterances
+from spikeseq.data import Texts, Utterances
 from spikeseq.data.speech.augment import Mask
+from spikeseq.data.text.texts import TokenBatch
 from spikeseq.data.utterances import Batch
 from spikeseq.train.batches import Pick, batch_seed
 
 POOL = 20  # batches whose utterances are sorted together: large enough for little padding, small enough to shuffle
+
+
+class _Tokens(Dataset[TokenBatch]):
+    """Texts, indexed by a whole batch of rows at once."""
+
+    def __init__(self, split: Texts) -> None:
+        self.split = split
+
+    def __getitem__(self, pick: Pick) -> TokenBatch:
+        return self.split.batch(pick.rows)
 
 
 class _Padded(Dataset[Batch]):
@@ -58,13 +70,25 @@ class _Buckets(Sampler[Pick]):
 
 def train_utterances(split: Utterances, size: int, seed: int, mask: Mask | None = None) -> DataLoader[Batch]:
     """Shuffled training batches of up to ``size`` utterances; every utterance once an epoch."""
-    sampler = _Buckets(torch.from_numpy(split.length), size, seed)
-    # a generator of its own: an iterator draws a number when it is made, which a resumed run does at another moment
-    return DataLoader(_Padded(split, mask), sampler=sampler, batch_size=None, generator=torch.Generator())
+    return _loader(_Padded(split, mask), split, size, seed)
 
 
 def eval_utterances(split: Utterances, size: int = 64) -> DataLoader[Batch]:
     """All utterances, by length."""
-    return DataLoader(
-        _Padded(split, None), sampler=_Buckets(torch.from_numpy(split.length), size, None), batch_size=None
-    )
+    return _loader(_Padded(split, None), split, size, None)
+
+
+def train_texts(split: Texts, size: int, seed: int) -> DataLoader[TokenBatch]:
+    """Shuffled training batches of up to ``size`` texts; every text once an epoch."""
+    return _loader(_Tokens(split), split, size, seed)
+
+
+def eval_texts(split: Texts, size: int = 256) -> DataLoader[TokenBatch]:
+    """All texts, by length."""
+    return _loader(_Tokens(split), split, size, None)
+
+
+def _loader(rows: Dataset[Any], split: Utterances | Texts, size: int, seed: int | None) -> DataLoader[Any]:
+    sampler = _Buckets(torch.from_numpy(split.length), size, seed)
+    # a generator of its own: an iterator draws a number when it is made, which a resumed run does at another moment
+    return DataLoader(rows, sampler=sampler, batch_size=None, generator=torch.Generator())

@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikeseq.data import SequenceData, SpeechData, Split
+from spikeseq.data import Data, SequenceData, SpeechData, Split, TextData
 from spikeseq.energy import compare, count, multiplications, price
 from spikeseq.energy.compare import FORMATS, MEMORIES
-from spikeseq.nn import QuantizedLSTM, observing
-from spikeseq.nn.frames import Classifier
+from spikeseq.nn import FrameClassifier, QuantizedLSTM, SequenceClassifier, observing
+from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.recurrent import Recurrent
+from spikeseq.nn.settings import Network
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import CompileMode, compiling
 from spikeseq.train.batches import eval_batches
-from spikeseq.train.buckets import eval_utterances
+from spikeseq.train.buckets import eval_texts, eval_utterances
 from spikeseq.train.hmm import phone_error_rate
 from spikeseq.train.losses import activity
 from spikeseq.train.speech_tasks import Frames
@@ -68,9 +69,7 @@ def operations(model: torch.nn.Module, x: Tensor | dict[str, Tensor]) -> dict[st
     return found
 
 
-def evaluate(
-    model: Classifier, data: SequenceData | SpeechData, compile: CompileMode = "auto", task: Task | None = None
-) -> dict[str, Any]:
+def evaluate(model: Network, data: Data, compile: CompileMode = "auto", task: Task | None = None) -> dict[str, Any]:
     """Metrics of a trained model on the test split.
 
     ``test_accuracy`` (or ``test_per``, ``test_wer``, ..) of a quantised model is that of its spiking network (grid with
@@ -80,7 +79,8 @@ def evaluate(
     corrected (energy/multiplications.py).
     """
     task = task or Classify()
-    spiking = as_spiking(model) if isinstance(model.rnn, QuantizedLSTM) else model
+    quantized = any(isinstance(m, QuantizedLSTM) for m in model.modules())
+    spiking = as_spiking(model) if quantized else model
     found, rate = measure(spiking, task, test_batches(data), compile)
     metrics = {
         **{f"test_{name}": value for name, value in found.items()},
@@ -89,27 +89,31 @@ def evaluate(
     }
     if isinstance(data, SpeechData) and isinstance(task, Frames):
         metrics |= phone_error_rate(spiking, data, task, compile)
-    if (
-        isinstance(data, SpeechData) or data.decibels is not None
-    ):  # on speech there are published counts to compare with
-        metrics |= multiplications(spiking, counted_rows(data))
-    if isinstance(spiking.rnn, Recurrent) and spiking.rnn.kind.spikes:
+    if isinstance(spiking, SequenceClassifier | FrameClassifier) and _speech(data):
+        metrics |= multiplications(spiking, counted_rows(data))  # there are published counts to compare with
+    if any(isinstance(m, Neurons) or (isinstance(m, Recurrent) and m.kind.spikes) for m in spiking.modules()):
         metrics["spike_rate"] = rate
-    if isinstance(model.rnn, QuantizedLSTM):
+    if quantized:
         for label, variant in (("quantized", model), ("unit_spike", as_spiking(model, max_packet=1))):
             own, _ = measure(variant, task, test_batches(data), compile)
             metrics |= {f"{label}_{name}": value for name, value in own.items()}
     return metrics
 
 
-def test_batches(data: SequenceData | SpeechData) -> Iterable[Any]:
+def test_batches(data: Data) -> Iterable[Any]:
     """Batches of the test split."""
+    if isinstance(data, TextData):
+        return eval_texts(data.test)
     return eval_utterances(data.test) if isinstance(data, SpeechData) else eval_batches(data.test)
 
 
-def counted_rows(data: SequenceData | SpeechData) -> Tensor | dict[str, Tensor]:
+def _speech(data: Data) -> bool:
+    return isinstance(data, SpeechData) or (isinstance(data, SequenceData) and data.decibels is not None)
+
+
+def counted_rows(data: Data) -> Tensor | dict[str, Tensor]:
     """Test sequences whose operations are counted, as arguments of a model."""
     if isinstance(data, SequenceData):
         return data.test.x[:COUNTED]
     batch = data.test.batch(range(min(len(data.test), COUNTED_UTTERANCES)))
-    return {"x": batch.x, "lengths": batch.lengths}
+    return {"tokens" if isinstance(data, TextData) else "x": batch.x, "lengths": batch.lengths}

@@ -19,20 +19,23 @@ from torch import nn
 
 from spikeseq.conversion import ConvertConfig, convert
 from spikeseq.conversion.rules import fit_input
-from spikeseq.data import SequenceData, SpeechData
+from spikeseq.data import Data, SequenceData, TextData
 from spikeseq.errors import CheckpointError, ConfigError, nearest
-from spikeseq.nn.checkpoint import ModelSettings, load_model, load_weights, save_model
+from spikeseq.nn.checkpoint import Sizes, load_model, load_weights, save_model
 from spikeseq.nn.encoding import InputEncoding
-from spikeseq.nn.frames import Classifier
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.level_kinds import LevelGatedKind
+from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.recurrent import Recurrent
+from spikeseq.nn.settings import ModelSettings, Network
+from spikeseq.nn.text import TextClassifier
 from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.curriculum import LengthCurriculum
 from spikeseq.train.evaluate import evaluate
 from spikeseq.train.inputs import calibration_rows, front_end, largest_inputs, load_data, loaders, task_of
 from spikeseq.train.module import ClassifierModule
 from spikeseq.train.recipe import Recipe
+from spikeseq.train.start_network import start_network, with_seed
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Run:
 
     record: Record
     folder: Path
-    model: Classifier
+    model: Network
 
 
 def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool = True, test: bool = True) -> Run:
@@ -99,21 +102,34 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
         threads=torch.get_num_threads(),
     )  # fmt: skip
     notes = {"recipe": recipe.to_dict(), **chosen, **front_end(data)}
-    save_model(folder / "model.pt", model, recipe.model, (data.input_size, data.num_classes), notes)
+    save_model(folder / "model.pt", model, recipe.model, sizes_of(data), notes)
     write_record(record, folder / "record.json")
     return Run(record, folder, model)
 
 
-def start_model(recipe: Recipe, data: SequenceData | SpeechData) -> Classifier:
+def sizes_of(data: Data) -> Sizes:
+    """What a model must fit."""
+    return Sizes(data.input_size, data.num_classes, data.element_shape if isinstance(data, SequenceData) else ())
+
+
+def start_model(recipe: Recipe, data: Data) -> Network:
     """Fresh weights, or those of ``train.start_from``: as they are where they fit, else converted first.
 
-    A conversion and the steps of an encoded input take their ranges from the training data, without the labels.
+    A conversion, the steps of an encoded input and first thresholds take their ranges from the training data, without the
+    labels. A network for texts or pictures takes the weights of one with other neurons (start_network.py).
     """
-    model = recipe.model.build(data.input_size, data.num_classes)
+    model = recipe.model.build(*sizes_of(data))
+    if recipe.train.forget_bias is not None:
+        _orthogonal(_gated(model), recipe.train.forget_bias)
+    if isinstance(model, TextClassifier | PictureClassifier):
+        return start_network(model, recipe, data)
+    if recipe.train.first_thresholds.percentile:
+        raise ConfigError(
+            f"train.first_thresholds is set, model.network={recipe.model.network!r} has no LIF or IF neurons; leave it out"
+        )
+    assert not isinstance(data, TextData)  # a recipe's task and network agree
     if isinstance(model.rnn, Recurrent):
         fit_input(model.rnn, largest_inputs(data))
-    if recipe.train.forget_bias is not None:
-        _orthogonal(model.rnn, recipe.train.forget_bias)
     if recipe.train.start_from:
         path = with_seed(recipe.train.start_from, recipe.seed)
         source: Any = load_model(path)[0]
@@ -128,11 +144,6 @@ def _input(model: Any) -> InputEncoding:
     """How a model's recurrent layer takes its input."""
     kind = model.rnn.kind if isinstance(model.rnn, Recurrent) else None
     return kind.encoding if isinstance(kind, QuantizedKind | LevelGatedKind) else InputEncoding()
-
-
-def with_seed(path: str, seed: int) -> str:
-    """Fill in ``{seed}`` in the path of another run's model, so that one recipe serves every seed."""
-    return path.replace("{seed}", str(seed))
 
 
 def conversion_to(target: ModelSettings) -> ConvertConfig:
@@ -170,8 +181,15 @@ def conversion_to(target: ModelSettings) -> ConvertConfig:
     )
 
 
-def _orthogonal(rnn: nn.Module, forget_bias: float) -> None:
+def _gated(model: nn.Module) -> nn.Module | None:
+    """The recurrent layer of a model, of this library or torch's."""
+    return next((m for m in model.modules() if isinstance(m, Recurrent | nn.RNNBase)), None)
+
+
+def _orthogonal(rnn: nn.Module | None, forget_bias: float) -> None:
     """Orthogonal recurrent weights gate by gate; input weights uniform as they are; forget bias set, others 0."""
+    if rnn is None:
+        raise ConfigError(f"train.forget_bias={forget_bias}: the model has no recurrent layer; leave it out")
     hidden: Any = rnn.hidden_size
     keeps = rnn.kind.keeps if isinstance(rnn, Recurrent) else 1  # as of nn.LSTM and nn.GRU
     if isinstance(rnn, Recurrent) and rnn.kind.gates == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,42 +10,53 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from spikeseq import data as data_sets
-from spikeseq.data import SequenceData, SpeechData
+from spikeseq.data import Data, SequenceData, SpeechData, TextData
 from spikeseq.data.speech.augment import augmenter, masker
 from spikeseq.data.speech.augmentation import Augmentation
 from spikeseq.errors import ConfigError
 from spikeseq.train.batches import eval_batches, image_shifter, train_batches
-from spikeseq.train.buckets import eval_utterances, train_utterances
+from spikeseq.train.buckets import eval_texts, eval_utterances, train_texts, train_utterances
 from spikeseq.train.recipe import Recipe
 from spikeseq.train.speech_tasks import Ctc, Frames
-from spikeseq.train.tasks import Classify, Task
+from spikeseq.train.tasks import Classify, ClassifyTexts, Task
 
 CALIBRATION_ROWS = 2048  # training sequences that a conversion looks at
 CALIBRATION_UTTERANCES, CALIBRATION_FRAMES = 256, 400
+CALIBRATION_TEXTS = 256
 
 
-def load_data(recipe: Recipe) -> SequenceData | SpeechData:
+def load_data(recipe: Recipe) -> Data:
     """Load the recipe's data set. Raises ConfigError where it is not of the recipe's task."""
-    load = data_sets.load if recipe.task == "classify" else data_sets.load_speech
-    return load(recipe.data.name, **recipe.data.options)
+    name, options = recipe.data.name, recipe.data.options
+    if recipe.task == "classify":
+        return data_sets.load(name, **options)
+    return data_sets.load_text(name, **options) if recipe.task == "text" else data_sets.load_speech(name, **options)
 
 
-def task_of(recipe: Recipe, data: SequenceData | SpeechData, final: bool = False) -> Task:
+def task_of(recipe: Recipe, data: Data, final: bool = False) -> Task:
     """Return the recipe's task; ``final``: as it is tested in the end, with the beam search."""
     if isinstance(data, SequenceData):
         return Classify()
+    if isinstance(data, TextData):
+        return ClassifyTexts()
     return Frames(data) if recipe.task == "frames" else Ctc(data, recipe.beam_width if final else 0)
 
 
-def loaders(recipe: Recipe, data: SequenceData | SpeechData) -> tuple[DataLoader[Any], DataLoader[Any]]:
+def loaders(recipe: Recipe, data: Data) -> tuple[DataLoader[Any], DataLoader[Any]]:
     """Training and validation batches. Raises ConfigError for an augmentation that cannot be done to this data."""
     settings, size = recipe.data, recipe.data.batch_size
+    if isinstance(data, TextData):
+        if settings.shift_augmentation or settings.augmentation != Augmentation():
+            raise ConfigError("data.shift_augmentation and data.augmentation are not for texts; leave them out")
+        return train_texts(data.train, size, recipe.seed), eval_texts(data.valid)
     if settings.shift_augmentation and (settings.augmentation != Augmentation() or recipe.task != "classify"):
         raise ConfigError("data.shift_augmentation is for images and data.augmentation for speech; leave one out")
     if isinstance(data, SpeechData):
         mask = masker(settings.augmentation, data)
         return train_utterances(data.train, size, recipe.seed, mask), eval_utterances(data.valid)
-    augment = image_shifter(data.train, settings.shift_augmentation) or augmenter(settings.augmentation, data)
+    augment = image_shifter(data.train, settings.shift_augmentation, data.element_shape) or augmenter(
+        settings.augmentation, data
+    )
     return train_batches(data.train, size, recipe.seed, augment), eval_batches(data.valid)
 
 
@@ -55,17 +67,26 @@ def calibration_rows(data: SequenceData | SpeechData) -> tuple[Tensor, ...]:
     return data.train.x[:CALIBRATION_ROWS].split(256)
 
 
+def calibration_batches(data: Data) -> list[Mapping[str, Any]]:
+    """The same as arguments of the model, also for texts."""
+    if isinstance(data, TextData):
+        rows = torch.arange(min(len(data.train), CALIBRATION_TEXTS)).split(64)
+        return [{"tokens": b.x, "lengths": b.lengths} for b in map(data.train.batch, rows)]
+    return [{"x": x} for x in calibration_rows(data)]
+
+
 def largest_inputs(data: SequenceData | SpeechData) -> Tensor:
     """Return the largest |x| of each input in the training data, or in the part of it that calibrates, ``[I]``."""
     rows = [data.train.x] if isinstance(data, SequenceData) else calibration_rows(data)
     return torch.stack([part.abs().flatten(0, -2).amax(0) for part in rows]).amax(0)
 
 
-def front_end(data: SequenceData | SpeechData) -> dict[str, Any]:
-    """What a model file keeps of the data, to run on new recordings: the classes, and how features in dB were scaled."""
-    if not isinstance(data, SequenceData):
-        return {}
-    if data.decibels is None:
-        return {"classes": list(data.classes)}
-    mean, std, floor = data.decibels
-    return {"classes": list(data.classes), "decibels": {"mean": mean.tolist(), "std": std.tolist(), "floor": floor}}
+def front_end(data: Data) -> dict[str, Any]:
+    """What a model file keeps of the data, to run on new inputs: classes, tokenizer, how features in dB were scaled."""
+    notes: dict[str, Any] = {"classes": list(data.classes)}
+    if isinstance(data, TextData):
+        notes["tokenizer"] = data.tokenizer.to_json()
+    if isinstance(data, SequenceData) and data.decibels is not None:
+        mean, std, floor = data.decibels
+        notes["decibels"] = {"mean": mean.tolist(), "std": std.tolist(), "floor": floor}
+    return notes

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from spikeseq.errors import ConfigError
 from spikeseq.nn import observing
-from spikeseq.nn.frames import Classifier
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.level_kinds import LevelGatedKind
-from spikeseq.nn.recurrent import Recurrent
+from spikeseq.nn.neurons import Neurons
+from spikeseq.nn.recurrent import recurrent_of
+from spikeseq.nn.settings import Network
 from spikeseq.ops.fuse import compiling
 from spikeseq.train.budget import SpikeBudget
 from spikeseq.train.curriculum import stage
@@ -29,20 +30,22 @@ class ClassifierModule(L.LightningModule):
 
     def __init__(
         self,
-        model: Classifier,
+        model: Network,
         settings: TrainSettings,
         seed: int,
         teacher: nn.Module | None = None,
         task: Task | None = None,
     ):
         super().__init__()
-        own = model.rnn.kind if isinstance(model.rnn, Recurrent) else None
+        rnn = recurrent_of(model)
+        own = rnn.kind if rnn else None
         if settings.progressive_time_steps and not isinstance(own, QuantizedKind | LevelGatedKind):
             raise ConfigError(
                 "train.progressive_time_steps is set, but the model's layer has no time steps; leave it out"
             )
         wanted = settings.spike_penalty or settings.packet_penalty or settings.target_spike_rate
-        if wanted and not (own and (own.spikes or isinstance(own, QuantizedKind))):
+        fires = any(isinstance(m, Neurons) for m in model.modules())
+        if wanted and not fires and not (own and (own.spikes or isinstance(own, QuantizedKind))):
             raise ConfigError(
                 "train.spike_penalty, packet_penalty or target_spike_rate is set, but the model's layer has no spikes; "
                 "leave it out"
@@ -51,7 +54,7 @@ class ClassifierModule(L.LightningModule):
         self.task = task or Classify()
         self.architecture = repr(model)  # before a schedule changes T
         self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: no part of the checkpoint
-        self._own_time_steps = model.time_steps  # a progressive schedule changes the model's for a while
+        self._own_time_steps = own.time_steps if own else 1  # a progressive schedule changes the model's for a while
         self.history: list[dict[str, float]] = []
         self.meter = self.task.meter()
         self.budget = SpikeBudget(settings.target_spike_rate) if settings.target_spike_rate else None
@@ -68,7 +71,8 @@ class ClassifierModule(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from a kept curve."""
         history = checkpoint["spikeseq"]["history"]
-        self.history = [{"score": row["valid_accuracy"], **row} for row in history]  # older checkpoints lack it
+        # older checkpoints, all of accuracy, lack the score
+        self.history = [row if "score" in row else {"score": row["valid_accuracy"], **row} for row in history]
         self._thresholds = checkpoint["spikeseq"]["thresholds"]
         if self.budget:
             self.budget.load(checkpoint["spikeseq"]["budget"])
@@ -158,8 +162,8 @@ class ClassifierModule(L.LightningModule):
         return stage([*self.settings.progressive_time_steps, None], self.current_epoch, self.settings.epochs)
 
     def _set_time_steps(self, time_steps: int | None) -> None:
-        rnn = self.model.rnn
-        if self.settings.progressive_time_steps and isinstance(rnn, Recurrent):
+        rnn = recurrent_of(self.model)
+        if self.settings.progressive_time_steps and rnn is not None:
             rnn.kind = dataclasses.replace(rnn.kind, time_steps=time_steps or self._own_time_steps)  # type: ignore[type-var]
 
     def _sharpen(self) -> None:

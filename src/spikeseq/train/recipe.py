@@ -12,7 +12,7 @@ import yaml
 
 from spikeseq.data.speech.augmentation import Augmentation
 from spikeseq.errors import ConfigError, nearest
-from spikeseq.nn.checkpoint import ModelSettings
+from spikeseq.nn.settings import ModelSettings
 from spikeseq.shapes import check_time_steps
 
 
@@ -20,10 +20,10 @@ from spikeseq.shapes import check_time_steps
 class DataSettings:
     """Which data.
 
-    name: data set: digits, mnist, uci_har, speech_commands, timit or librispeech
+    name: data set: digits, mnist, uci_har, speech_commands, nmnist, dvs_gesture, imdb, timit or librispeech
     options: arguments of that data set's loader (order, side, variant, ..)
     batch_size: sequences in a training batch
-    shift_augmentation: move each training image by up to this many pixels (rows of square images only)
+    shift_augmentation: move each training image (by rows), or all pictures of a sequence, by up to this many pixels
     augmentation: time shift and noise (speech_commands), SpecAugment (all speech)
     """
 
@@ -44,6 +44,18 @@ class GateSchedule:
 
     factor: float = 1.0
     epochs: int = 0
+
+
+@dataclass(frozen=True)
+class FirstThresholds:
+    """Set the first thresholds of LIF and IF neurons from the currents that training data gives: conversion/thresholds.py.
+
+    percentile: share of the currents below the threshold, in per cent (published: 99.7); 0 leaves thresholds as they are
+    scale: factor on it; below 1 more spikes (published: 0.3)
+    """
+
+    percentile: float = 0.0
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,7 @@ class TrainSettings:
     target_spike_rate: unit spikes for each unit and time step to train to; the penalty follows; 0 for none
     packet_penalty: weight of mean(max(|spikes| - 1, 0)): teaches a grid to get by with unit spikes
     gate_schedule: sharpen the gates while training
+    first_thresholds: of LIF and IF neurons, from the currents that they get
     compile: compile steps: auto (by size), always (in training), never
     """
 
@@ -95,6 +108,7 @@ class TrainSettings:
     target_spike_rate: float = 0.0
     packet_penalty: float = 0.0
     gate_schedule: GateSchedule = field(default_factory=GateSchedule)
+    first_thresholds: FirstThresholds = field(default_factory=FirstThresholds)
     compile: Literal["auto", "always", "never"] = "auto"
 
     @property
@@ -112,7 +126,7 @@ class Recipe:
     model: which model
     train: how to train
     seed: of weights, order of batches and dropout
-    task: a class for each sequence (classify) or frame (frames), or labels in their order (ctc)
+    task: a class for each sequence (classify), text (text) or frame (frames), or labels in their order (ctc)
     beam_width: of the prefix beam search at the final test of task: ctc; 0 for the most probable path alone
     """
 
@@ -121,7 +135,7 @@ class Recipe:
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     seed: int = 0
-    task: Literal["classify", "frames", "ctc"] = "classify"
+    task: Literal["classify", "text", "frames", "ctc"] = "classify"
     beam_width: int = 0
 
     def __post_init__(self) -> None:
@@ -153,6 +167,18 @@ class Recipe:
                 0 <= t.target_spike_rate <= 1,
                 "pass a rate up to 1, or 0 (none)",
             ),
+            (
+                "train.first_thresholds.percentile",
+                t.first_thresholds.percentile,
+                0 <= t.first_thresholds.percentile <= 100,
+                "pass 0 (none) to 100",
+            ),
+            (
+                "train.first_thresholds.scale",
+                t.first_thresholds.scale,
+                0 < t.first_thresholds.scale < float("inf"),
+                "pass a number above 0",
+            ),
             ("train.gate_schedule.factor", gates.factor, 0 < gates.factor < float("inf"), "pass a number above 0"),
             ("train.gate_schedule.epochs", gates.epochs, gates.epochs >= 0, "pass 0 (none) or more"),
         ):
@@ -165,8 +191,13 @@ class Recipe:
                 raise ConfigError(f"train.progressive_time_steps: {error}") from error
         if any(length < 1 for length in t.length_curriculum):
             raise ConfigError(f"train.length_curriculum={t.length_curriculum}: pass lengths of 1 element or more")
-        if (self.model.output == "sequence") != (self.task == "classify"):
-            wanted = "sequence" if self.task == "classify" else "frames"
+        networks = {"classify": ("layers", "pictures"), "text": ("text",)}.get(self.task, ("layers",))
+        if self.model.network not in networks:
+            raise ConfigError(
+                f"model.network={self.model.network!r} with task: {self.task}; set model.network: {' or '.join(networks)}"
+            )
+        if (self.model.output == "sequence") != (self.task in ("classify", "text")):
+            wanted = "sequence" if self.task in ("classify", "text") else "frames"
             raise ConfigError(f"model.output={self.model.output!r} with task: {self.task}; set model.output: {wanted}")
         if self.beam_width and self.task != "ctc":
             raise ConfigError(f"beam_width={self.beam_width} with task: {self.task}: only ctc is decoded; set it to 0")

@@ -1,4 +1,4 @@
-"""What a model is trained to do: a class for a sequence here; for each frame, or labels in their order: speech_tasks.py."""
+"""What a model is trained to do: a class for a sequence or a text; more in speech_tasks.py."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spikeseq.data.text.texts import TokenBatch
 from spikeseq.train.curriculum import pieces
 from spikeseq.train.losses import distillation
 
@@ -82,16 +83,51 @@ class Classify:
         return Accuracy()
 
 
+class ClassifyTexts:
+    """A class for a text: cross entropy; padding and true lengths are the model's business."""
+
+    def logits(self, model: nn.Module, batch: TokenBatch) -> Tensor:
+        """Logits ``[B, classes]``."""
+        out: Tensor = model(batch.x, batch.lengths.cpu())
+        return out
+
+    def loss(self, logits: Tensor, batch: TokenBatch, label_smoothing: float) -> Tensor:
+        """Cross entropy, mean over the texts."""
+        return F.cross_entropy(logits, batch.y, label_smoothing=label_smoothing)
+
+    def distill(self, logits: Tensor, target: Tensor, batch: TokenBatch, temperature: float) -> Tensor:
+        """See losses.py."""
+        return distillation(logits, target, temperature)
+
+    def count(self, batch: TokenBatch) -> int:
+        """Texts."""
+        return len(batch.y)
+
+    def elements(self, batch: TokenBatch) -> int:
+        """Tokens that are there."""
+        return int(batch.lengths.sum())
+
+    def cut(self, batch: TokenBatch, longest: int) -> TokenBatch:
+        """A random piece of each text keeps its class."""
+        (tokens,), lengths = pieces([batch.x], batch.lengths, longest)
+        assert lengths is not None
+        return TokenBatch(tokens, lengths, batch.y)
+
+    def meter(self) -> Accuracy:
+        """Share of the texts."""
+        return Accuracy()
+
+
 class Accuracy:
     """Share of rows classified correctly."""
 
     def __init__(self) -> None:
         self.hits, self.rows = 0, 0
 
-    def add(self, logits: Tensor, batch: tuple[Tensor, Tensor]) -> None:
-        """Count hits."""
-        self.hits += int((logits.argmax(-1) == batch[1]).sum())
-        self.rows += len(batch[1])
+    def add(self, logits: Tensor, batch: tuple[Tensor, ...]) -> None:
+        """Count hits; the labels are the last part of a batch."""
+        self.hits += int((logits.argmax(-1) == batch[-1]).sum())
+        self.rows += len(batch[-1])
 
     def result(self) -> dict[str, float]:
         """``accuracy``."""

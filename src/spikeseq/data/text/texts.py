@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +54,7 @@ class TextData:
     train, valid, test      no text is in two of them
     classes                 the name of each label
     tokenizer               what made the tokens
+    skipped                 texts that could not be used, by reason
 
     Raises DataError when a split is empty, holds an empty row, a token that is none or a label that is no class.
     """
@@ -66,6 +67,7 @@ class TextData:
     tokenizer: Tokenizer
     source: str
     licence: str
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for which, split in (("train", self.train), ("valid", self.valid), ("test", self.test)):
