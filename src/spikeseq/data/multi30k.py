@@ -84,6 +84,7 @@ def load(
         test=test,
         tokenizer=tokenizer,
         languages=languages,
+        lower=lower,
         source=f"Multi30k task 1, raw, {COMMIT[:8]}, Elliott et al. 2016",
         licence="none stated; commonly cited as CC BY-NC-SA 4.0, research use",
         skipped={f"longer than {max_length} tokens": len(train) - len(kept)} if len(kept) < len(train) else {},

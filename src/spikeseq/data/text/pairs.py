@@ -64,6 +64,7 @@ class TranslationData:
     train, valid, test      official splits
     tokenizer               of both languages, trained on the train split
     languages               of source and target
+    lower                   whether the tokens are of lower-cased text
     skipped                 pairs that could not be used, by reason
 
     Raises DataError when a split is empty or its sides differ in number, or an END or BEGIN stands inside a sentence.
@@ -75,6 +76,7 @@ class TranslationData:
     test: Pairs
     tokenizer: Tokenizer
     languages: tuple[str, str]
+    lower: bool
     source: str
     licence: str
     skipped: Mapping[str, int] = field(default_factory=dict)

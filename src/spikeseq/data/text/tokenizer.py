@@ -68,7 +68,11 @@ class Tokenizer:
 
 
 def train_tokenizer(
-    texts: Iterable[str], vocabulary: int, kind: Literal["word", "bpe"] = "word", frame: bool = False, lower: bool = True
+    texts: Iterable[str],
+    vocabulary: int,
+    kind: Literal["word", "bpe"] = "word",
+    frame: bool = False,
+    lower: bool = True,
 ) -> Tokenizer:
     """Train a tokenizer of at most so many tokens, padding and unknown among them.
 

@@ -2,5 +2,7 @@
 
 from spikeseq.nn.translation.base import Decoded, Translator
 from spikeseq.nn.translation.conv import ConvTranslator
+from spikeseq.nn.translation.make import CELLS, translator
+from spikeseq.nn.translation.search import Hypothesis, beam, greedy
 
-__all__ = ["ConvTranslator", "Decoded", "Translator"]
+__all__ = ["CELLS", "ConvTranslator", "Decoded", "Hypothesis", "Translator", "beam", "greedy", "translator"]
