@@ -25,7 +25,7 @@ from spikeseq.train.losses import activity
 from spikeseq.train.speech_tasks import Frames
 from spikeseq.train.tasks import Classify, Task
 from spikeseq.train.translate_task import Translate
-from spikeseq.train.translations import bleu_scores
+from spikeseq.train.translations import bleu_scores, operations_of_pairs
 
 COUNTED, COUNTED_UTTERANCES = 512, 64  # test sequences whose operations are counted
 
@@ -82,6 +82,7 @@ def evaluate(model: Network, data: Data, compile: CompileMode = "auto", task: Ta
     """
     if isinstance(model, Translator) and isinstance(data, TranslationData):
         return _translation(model, data, task if isinstance(task, Translate) else Translate(), compile)
+    assert not isinstance(data, TranslationData)  # a recipe's task and network agree
     task = task or Classify()
     quantized = any(isinstance(m, QuantizedLSTM) for m in model.modules())
     spiking = as_spiking(model) if quantized else model
@@ -109,18 +110,19 @@ def _translation(model: Translator, data: TranslationData, task: Translate, comp
         **bleu_scores(model, data, task.width, compile),
         **{f"test_token_{name}": value for name, value in found.items()},
         "parameters": sum(p.numel() for p in model.parameters()),
+        **operations_of_pairs(model, data),
     }
     return {**metrics, "spike_rate": rate} if any(isinstance(m, Neurons) for m in model.modules()) else metrics
 
 
-def test_batches(data: Data) -> Iterable[Any]:
+def test_batches(data: SequenceData | SpeechData | TextData) -> Iterable[Any]:
     """Batches of the test split."""
     if isinstance(data, TextData):
         return eval_texts(data.test)
     return eval_utterances(data.test) if isinstance(data, SpeechData) else eval_batches(data.test)
 
 
-def counted_rows(data: Data) -> Tensor | dict[str, Tensor]:
+def counted_rows(data: SequenceData | SpeechData | TextData) -> Tensor | dict[str, Tensor]:
     """Test sequences whose operations are counted, as arguments of a model."""
     if isinstance(data, SequenceData):
         return data.test.x[:COUNTED]

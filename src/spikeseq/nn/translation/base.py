@@ -51,7 +51,7 @@ class Words(nn.Module):
                 "or train a model with more positions"
             )
         words: Tensor = self.table(tokens.t()) * self.scale
-        places = self.position.weight[start:end].unsqueeze(1)
+        places = self.position(torch.arange(start, end, device=tokens.device)).unsqueeze(1)
         summed: Tensor = self.dropout(words + places)
         return summed
 

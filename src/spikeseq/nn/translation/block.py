@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from spikeseq.nn.conv import windows_of
 from spikeseq.nn.dropout import SequenceDropout
-from spikeseq.nn.translation.units import SPIKING, Units, gated
+from spikeseq.nn.translation.units import SPIKING, Units, currents
 
 
 class BlockState(NamedTuple):
@@ -25,6 +25,19 @@ class BlockState(NamedTuple):
     units: Any  # LIFState of z, or None
     window: Tensor  # [B, k - 1, C] the last z, oldest first; [B, 0, C] where the block is not causal
     gates: Any  # LIFState of A and B, or None
+
+
+class GatedSum(nn.Module):
+    """``r + scale g(a, b)``, ``scale [C]``; g: both, of spikes; ``a b`` of rectified values; ``a sigmoid(b)`` for "glu"."""
+
+    def __init__(self, channels: int, activation: str) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels))
+        self.sigmoid = activation == "glu"
+
+    def forward(self, r: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """All ``[L, B, C]``."""
+        return r + self.scale * (a * (torch.sigmoid(b) if self.sigmoid else b))
 
 
 class Block(nn.Module):
@@ -37,18 +50,14 @@ class Block(nn.Module):
         self, channels: int, kernel_size: int, causal: bool, activation: str, dropout: float, options: dict[str, Any]
     ) -> None:
         super().__init__()
-        self.kernel_size, self.causal, self.activation = kernel_size, causal, activation
+        self.kernel_size, self.causal = kernel_size, causal
         self.units = Units(activation, channels, options)
         self.dropout = SequenceDropout(dropout)
-        self.conv = nn.Linear(channels * kernel_size, 2 * channels)
+        self.conv = currents(channels * kernel_size, 2 * channels, activation in SPIKING)
         self.gates = Units(activation, 2 * channels, options)
-        self.scale = nn.Parameter(torch.ones(channels))
-        self._start(activation in SPIKING)
-
-    def _start(self, spikes: bool) -> None:
-        """Currents of variance about 1 from units that send 1 in a quarter of the elements, or values of variance 1."""
-        nn.init.normal_(self.conv.weight, std=(4 if spikes else 1) ** 0.5 * self.conv.in_features**-0.5)
-        nn.init.constant_(self.conv.bias, 0.5 if spikes else 0.0)  # a spike takes both populations: not too seldom
+        self.sum = GatedSum(channels, activation)
+        if activation in SPIKING:  # it takes spikes of both populations: let them not be too seldom at first
+            nn.init.constant_(self.conv.bias, 0.5)
 
     def forward(self, r: Tensor, state: BlockState | None = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
         """Return r and the state; the state is to be used of a causal block only."""
@@ -56,4 +65,4 @@ class Block(nn.Module):
         sent, _ = self.dropout(sent)
         seen, window = windows_of(sent, None if state is None else state.window, self.kernel_size, self.causal, lengths)
         both, gates = self.gates(self.conv(seen), None if state is None else state.gates, lengths)
-        return r + self.scale * gated(self.activation, *both.chunk(2, -1)), BlockState(units, window, gates)
+        return self.sum(r, *both.chunk(2, -1)), BlockState(units, window, gates)

@@ -24,7 +24,7 @@ from spikeseq.nn.translation.attention import LEVELS, Attention
 from spikeseq.nn.translation.base import Decoded, Translator, Words, word_table
 from spikeseq.nn.translation.block import Block
 from spikeseq.nn.translation.graded import GradedLinear
-from spikeseq.nn.translation.units import SPIKING, Units, check_activation
+from spikeseq.nn.translation.units import SPIKING, Units, check_activation, currents
 from spikeseq.shapes import check_size
 
 
@@ -51,7 +51,7 @@ class Encoder(nn.Module):
         super().__init__()
         width = words.table.embedding_dim
         self.words, self.blocks, self.units = words, nn.ModuleList(blocks), units
-        self.to_current = _spread(width, channels)
+        self.to_current = currents(width, channels, spikes=False)
         self.to_key = nn.Linear(channels, width)
 
     def forward(self, source: Tensor, lengths: Tensor) -> Memory:
@@ -75,7 +75,7 @@ class Decoder(nn.Module):
         super().__init__()
         width = words.table.embedding_dim
         self.words, self.blocks, self.units = words, nn.ModuleList(blocks), nn.ModuleList(units)
-        self.to_current = _spread(width, channels)
+        self.to_current = currents(width, channels, spikes=False)
         self.to_query = nn.ModuleList(nn.Linear(channels, width) for _ in blocks)
         self.attention = Attention(mode)
         self.from_context = nn.ModuleList(
@@ -161,10 +161,3 @@ class ConvTranslator(Translator):
         """See Translator."""
         decoded: Decoded = self.decoder(target, memory, state)
         return decoded
-
-
-def _spread(width: int, channels: int) -> nn.Linear:
-    """W of ``r = W e``: currents of variance about 1."""
-    made = nn.Linear(width, channels)
-    nn.init.normal_(made.weight, std=width**-0.5)
-    return made

@@ -46,6 +46,9 @@ class Units(nn.Module):
         return without_padding(torch.relu(x) if self.rectify else x, lengths), None
 
 
-def gated(activation: str, a: Tensor, b: Tensor) -> Tensor:
-    """What two populations send together; of spikes: both."""
-    return a * torch.sigmoid(b) if activation == "glu" else a * b
+def currents(inputs: int, outputs: int, spikes: bool) -> nn.Linear:
+    """A product that gives currents of variance about 1: of values of variance 1, or of spikes in a quarter of the elements."""
+    made = nn.Linear(inputs, outputs)
+    nn.init.normal_(made.weight, std=((4 if spikes else 1) / inputs) ** 0.5)
+    nn.init.zeros_(made.bias)
+    return made
