@@ -6,8 +6,20 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from spikeseq.data import digits, dvs_gesture, imdb, librispeech, mnist, nmnist, speech_commands, timit, uci_har
+from spikeseq.data import (
+    digits,
+    dvs_gesture,
+    imdb,
+    librispeech,
+    mnist,
+    multi30k,
+    nmnist,
+    speech_commands,
+    timit,
+    uci_har,
+)
 from spikeseq.data.sequence import SequenceData
+from spikeseq.data.text.pairs import TranslationData
 from spikeseq.data.text.texts import TextData
 from spikeseq.data.utterances import SpeechData
 from spikeseq.errors import ConfigError, nearest
@@ -22,18 +34,20 @@ _LOADERS: dict[str, Callable[..., SequenceData]] = {
 }
 _TEXT: dict[str, Callable[..., TextData]] = {"imdb": imdb.load}
 _SPEECH: dict[str, Callable[..., SpeechData]] = {"timit": timit.load, "librispeech": librispeech.load}
-NAMES = (*_LOADERS, *_TEXT, *_SPEECH)
+_PAIRS: dict[str, Callable[..., TranslationData]] = {"multi30k": multi30k.load}
+NAMES = (*_LOADERS, *_TEXT, *_SPEECH, *_PAIRS)
 _HOLDS: dict[str, str] = {
     **dict.fromkeys(_LOADERS, "sequences of one class, neither texts nor utterances: use task: classify"),
     **dict.fromkeys(_TEXT, "texts, not sequences of vectors: use task: text"),
     **dict.fromkeys(_SPEECH, "utterances, not sequences of one class: use task: frames or ctc"),
+    **dict.fromkeys(_PAIRS, "pairs of sentences: use task: translate"),
 }
 
 
 def load(name: str, **options: object) -> SequenceData:
     """Load a data set as sequences with a class each.
 
-    name      one of NAMES, but for texts (imdb) and utterances (timit, librispeech)
+    name      one of NAMES, but for texts (imdb), utterances (timit, librispeech) and pairs of sentences (multi30k)
     options   the keyword arguments of that data set's own ``load``, in the file of its name
 
     Raises ConfigError for an unknown name, an unknown option or an option's bad value, and DataError when the files
@@ -52,9 +66,14 @@ def load_speech(name: str, **options: object) -> SpeechData:
     return _load(name, _SPEECH, options)
 
 
+def load_pairs(name: str, **options: object) -> TranslationData:
+    """Load a data set of pairs of sentences: multi30k; options and errors as those of ``load``."""
+    return _load(name, _PAIRS, options)
+
+
 def options_of(name: str) -> set[str]:
     """Names of a data set's options."""
-    return set(inspect.signature({**_LOADERS, **_TEXT, **_SPEECH}[name]).parameters)
+    return set(inspect.signature({**_LOADERS, **_TEXT, **_SPEECH, **_PAIRS}[name]).parameters)
 
 
 def _load(name: str, loaders: Mapping[str, Callable[..., Any]], options: Mapping[str, object]) -> Any:

@@ -1,6 +1,6 @@
 """Energy: operations counted from real spikes, priced in picojoules, and the proof that nothing multiplies in secret."""
 
-from spikeseq.energy import currents, dense, recurrent, spiking  # noqa: F401  their rules register themselves
+from spikeseq.energy import currents, dense, recurrent, spiking, translation  # noqa: F401  their rules register themselves
 from spikeseq.energy.audit import Audit, Finding, assert_accumulate_only, audit
 from spikeseq.energy.compare import Comparison, compare
 from spikeseq.energy.cost import Price, PriceTable, price, read_table

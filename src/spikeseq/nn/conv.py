@@ -104,22 +104,32 @@ class SpikingConv1d(nn.Module):
         return run_time_first(self._run, x, state, lengths, self.batch_first)
 
     def _run(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, SpikingConv1dState]:
-        size, side = self.kernel_size - 1, self.kernel_size // 2
-        before, behind = (size, 0) if self.causal else (side, side)
-        past = x.new_zeros(x.shape[1], before, x.shape[2])
-        if state is not None:
-            past = check_state("state.window", state.window, tuple(past.shape))
-        future = x.new_zeros(behind, *x.shape[1:])
-        seen = torch.cat([past.transpose(0, 1), without_padding(x, lengths), future])
-        windows = seen.unfold(0, self.kernel_size, 1).flatten(2)  # [L, B, C k]
+        past = None if state is None else state.window
+        windows, window = windows_of(without_padding(x, lengths), past, self.kernel_size, self.causal, lengths)
         spikes, end = self.neuron(
             over_elements(self.conv, windows, lengths), None if state is None else LIFState(state.v), lengths
         )
-        return spikes, SpikingConv1dState(end.v, _tail(seen, size if self.causal else 0, lengths))
+        return spikes, SpikingConv1dState(end.v, window)
 
     def extra_repr(self) -> str:
         """Kernel size, and options that are not the default."""
         return f"kernel_size={self.kernel_size}{', causal=True' if self.causal else ''}"
+
+
+def windows_of(
+    x: Tensor, past: Tensor | None, kernel_size: int, causal: bool, lengths: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """What each element of ``x [L, B, C]`` (0 at padding) sees, ``[L, B, C k]``, and what the next chunk needs of it.
+
+    past   the k - 1 elements before the first, ``[B, k - 1, C]``, oldest first, or None (zeros); causal only
+    Returns as well the last k - 1 elements of each row; ``[B, 0, C]`` where it is not causal.
+    """
+    size, side = kernel_size - 1, kernel_size // 2
+    before, behind = (size, 0) if causal else (side, side)
+    shape = (x.shape[1], before, x.shape[2])
+    own = x.new_zeros(shape) if past is None else check_state("state.window", past, shape)
+    seen = torch.cat([own.transpose(0, 1), x, x.new_zeros(behind, *x.shape[1:])])
+    return seen.unfold(0, kernel_size, 1).flatten(2), _tail(seen, size if causal else 0, lengths)
 
 
 def _tail(seen: Tensor, size: int, lengths: Tensor | None) -> Tensor:

@@ -13,8 +13,9 @@ from spikeseq.nn.frames import FrameClassifier
 from spikeseq.nn.memory import NEURONS
 from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.text import TextClassifier
+from spikeseq.nn.translation import Translator, translator
 
-Network = SequenceClassifier | FrameClassifier | TextClassifier | PictureClassifier
+Network = SequenceClassifier | FrameClassifier | TextClassifier | PictureClassifier | Translator
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,32 @@ class PictureSettings:
 
 
 @dataclass(frozen=True)
+class TranslationSettings:
+    """Of ``network: translation`` alone; nn/translation.
+
+    embedding_size: numbers for each token
+    attention: softmax, or shift (accumulate-only); of convolutional networks
+    kernel_size: taps of each convolution
+    positions: most tokens of a sentence
+    levels: of the graded spikes before the last product; of lif and if
+    """
+
+    embedding_size: int = 128
+    attention: Literal["softmax", "shift"] = "softmax"
+    kernel_size: int = 3
+    positions: int = 100
+    levels: int = 4
+
+
+@dataclass(frozen=True)
 class ModelSettings:
-    """What builds a model: recurrent layers with a readout, or a network for texts or for pictures.
+    """What builds a model: recurrent layers with a readout, or a network for texts, pictures or translation.
 
     cell: kind of layer: torch_lstm, torch_gru, lstm, gru, hard_lstm, quantized_lstm, spiking_lstm, stream_lstm,
         gated_current, hard_gated_current, spiking_gated_current, leaky_current or adlif; of texts and pictures: lif, if, relu,
-        rnn, gru, lstm, quantized_lstm or spiking_lstm
+        rnn, gru, lstm, quantized_lstm or spiking_lstm; of translation: lif, if, relu, glu, lstm, plain_lif or plain_if
     hidden_size: H, units of each layer and direction; of pictures: of the dense part
-    num_layers: layers on top of each other; of texts: layers of neurons
+    num_layers: layers on top of each other; of texts: layers of neurons; of translation: blocks on either side
     dropout: probability, between layers and before the readout
     bidirectional: run the sequence backwards as well
     pooling: readout of the last element, or of the mean over the sequence
@@ -62,9 +81,10 @@ class ModelSettings:
         input_bits; of adlif: form, recurrent, batch_norm; of lif and if: threshold, learn_threshold, leak, learn_leak,
         dyadic_leak, reset
     output: one class for a sequence, or one for each of its frames (then pooling has no effect)
-    network: layers (recurrent layers of vectors), text (embedding first) or pictures (convolutions first)
+    network: layers (recurrent layers of vectors), text (embedding first), pictures (convolutions first) or translation
     text: of network: text
     pictures: of network: pictures
+    translation: of network: translation
     """
 
     cell: str = "torch_lstm"
@@ -75,9 +95,10 @@ class ModelSettings:
     pooling: Literal["last", "mean"] = "last"
     options: dict[str, Any] = field(default_factory=dict)
     output: Literal["sequence", "frames"] = "sequence"
-    network: Literal["layers", "text", "pictures"] = "layers"
+    network: Literal["layers", "text", "pictures", "translation"] = "layers"
     text: TextSettings = field(default_factory=TextSettings)
     pictures: PictureSettings = field(default_factory=PictureSettings)
+    translation: TranslationSettings = field(default_factory=TranslationSettings)
 
     def build(self, input_size: int, classes: int, element_shape: Sequence[int] = ()) -> Network:
         """Return the model with fresh weights. Raises ConfigError for settings that cannot work.
@@ -85,7 +106,7 @@ class ModelSettings:
         input_size     I; of texts the size of the vocabulary
         element_shape  of pictures: channels, height and width
         """
-        makers = {"layers": _layers, "text": _text, "pictures": _pictures}
+        makers = {"layers": _layers, "text": _text, "pictures": _pictures, "translation": _translation}
         try:
             return makers[self.network](self, input_size, classes, element_shape)
         except SpikeseqError:
@@ -133,6 +154,14 @@ def _pictures(s: ModelSettings, inputs: int, classes: int, shape: Sequence[int])
         )
     p = s.pictures
     return PictureClassifier(shape, classes, s.cell, p.channels, s.hidden_size, p.per_channel, s.dropout, s.options)
+
+
+def _translation(s: ModelSettings, vocabulary: int, classes: int, shape: Sequence[int]) -> Network:
+    _only_layers_have(s, one_layer=False)
+    return translator(
+        s.cell, vocabulary, hidden_size=s.hidden_size, layers=s.num_layers, dropout=s.dropout, options=s.options,
+        **dataclasses.asdict(s.translation),
+    )  # fmt: skip
 
 
 def _only_layers_have(s: ModelSettings, one_layer: bool) -> None:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from spikeseq.data import Texts, Utterances
+from spikeseq.data import Pairs, Texts, Utterances
 from spikeseq.data.speech.augment import Mask
+from spikeseq.data.text.pairs import PairBatch
 from spikeseq.data.text.texts import TokenBatch
 from spikeseq.data.utterances import Batch
 from spikeseq.train.batches import Pick, batch_seed
@@ -25,6 +26,16 @@ class _Tokens(Dataset[TokenBatch]):
         self.split = split
 
     def __getitem__(self, pick: Pick) -> TokenBatch:
+        return self.split.batch(pick.rows)
+
+
+class _Sentences(Dataset[PairBatch]):
+    """Pairs of sentences, indexed by a whole batch of rows at once."""
+
+    def __init__(self, split: Pairs) -> None:
+        self.split = split
+
+    def __getitem__(self, pick: Pick) -> PairBatch:
         return self.split.batch(pick.rows)
 
 
@@ -88,7 +99,17 @@ def eval_texts(split: Texts, size: int = 256) -> DataLoader[TokenBatch]:
     return _loader(_Tokens(split), split, size, None)
 
 
-def _loader(rows: Dataset[Any], split: Utterances | Texts, size: int, seed: int | None) -> DataLoader[Any]:
+def train_pairs(split: Pairs, size: int, seed: int) -> DataLoader[PairBatch]:
+    """Shuffled training batches of up to ``size`` pairs of sentences; every pair once an epoch."""
+    return _loader(_Sentences(split), split, size, seed)
+
+
+def eval_pairs(split: Pairs, size: int = 128) -> DataLoader[PairBatch]:
+    """All pairs of sentences, by length."""
+    return _loader(_Sentences(split), split, size, None)
+
+
+def _loader(rows: Dataset[Any], split: Utterances | Texts | Pairs, size: int, seed: int | None) -> DataLoader[Any]:
     sampler = _Buckets(torch.from_numpy(split.length), size, seed)
     # a generator of its own: an iterator draws a number when it is made, which a resumed run does at another moment
     return DataLoader(rows, sampler=sampler, batch_size=None, generator=torch.Generator())

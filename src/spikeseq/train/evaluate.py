@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikeseq.data import Data, SequenceData, SpeechData, Split, TextData
+from spikeseq.data import Data, SequenceData, SpeechData, Split, TextData, TranslationData
 from spikeseq.energy import compare, count, multiplications, price
 from spikeseq.energy.compare import FORMATS, MEMORIES
 from spikeseq.nn import FrameClassifier, QuantizedLSTM, SequenceClassifier, observing
@@ -16,13 +16,16 @@ from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.settings import Network
 from spikeseq.nn.spiking import as_spiking
+from spikeseq.nn.translation import Translator
 from spikeseq.ops.fuse import CompileMode, compiling
 from spikeseq.train.batches import eval_batches
-from spikeseq.train.buckets import eval_texts, eval_utterances
+from spikeseq.train.buckets import eval_pairs, eval_texts, eval_utterances
 from spikeseq.train.hmm import phone_error_rate
 from spikeseq.train.losses import activity
 from spikeseq.train.speech_tasks import Frames
 from spikeseq.train.tasks import Classify, Task
+from spikeseq.train.translate_task import Translate
+from spikeseq.train.translations import bleu_scores, operations_of_pairs
 
 COUNTED, COUNTED_UTTERANCES = 512, 64  # test sequences whose operations are counted
 
@@ -78,6 +81,9 @@ def evaluate(model: Network, data: Data, compile: CompileMode = "auto", task: Ta
     the ``test_per`` of the phones decoded from it (hmm.py); one of speech the multiplications beside a GRU, as published and
     corrected (energy/multiplications.py).
     """
+    if isinstance(model, Translator) and isinstance(data, TranslationData):
+        return _translation(model, data, task if isinstance(task, Translate) else Translate(), compile)
+    assert not isinstance(data, TranslationData)  # a recipe's task and network agree
     task = task or Classify()
     quantized = any(isinstance(m, QuantizedLSTM) for m in model.modules())
     spiking = as_spiking(model) if quantized else model
@@ -100,7 +106,19 @@ def evaluate(model: Network, data: Data, compile: CompileMode = "auto", task: Ta
     return metrics
 
 
-def test_batches(data: Data) -> Iterable[Any]:
+def _translation(model: Translator, data: TranslationData, task: Translate, compile: CompileMode) -> dict[str, Any]:
+    """BLEU; accuracy of the tokens where those before them are given; size and spikes."""
+    found, rate = measure(model, task, eval_pairs(data.test), compile)
+    metrics = {
+        **bleu_scores(model, data, task.width, compile),
+        **{f"test_token_{name}": value for name, value in found.items()},
+        "parameters": sum(p.numel() for p in model.parameters()),
+        **operations_of_pairs(model, data),
+    }
+    return {**metrics, "spike_rate": rate} if any(isinstance(m, Neurons) for m in model.modules()) else metrics
+
+
+def test_batches(data: SequenceData | SpeechData | TextData) -> Iterable[Any]:
     """Batches of the test split."""
     if isinstance(data, TextData):
         return eval_texts(data.test)
@@ -111,7 +129,7 @@ def _speech(data: Data) -> bool:
     return isinstance(data, SpeechData) or (isinstance(data, SequenceData) and data.decibels is not None)
 
 
-def counted_rows(data: Data) -> Tensor | dict[str, Tensor]:
+def counted_rows(data: SequenceData | SpeechData | TextData) -> Tensor | dict[str, Tensor]:
     """Test sequences whose operations are counted, as arguments of a model."""
     if isinstance(data, SequenceData):
         return data.test.x[:COUNTED]

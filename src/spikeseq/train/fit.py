@@ -19,7 +19,7 @@ from torch import nn
 
 from spikeseq.conversion import ConvertConfig, convert
 from spikeseq.conversion.rules import fit_input
-from spikeseq.data import Data, SequenceData, TextData
+from spikeseq.data import Data, SequenceData, TextData, TranslationData
 from spikeseq.errors import CheckpointError, ConfigError, nearest
 from spikeseq.nn.checkpoint import Sizes, load_model, load_weights, save_model
 from spikeseq.nn.encoding import InputEncoding
@@ -29,6 +29,7 @@ from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.settings import ModelSettings, Network
 from spikeseq.nn.text import TextClassifier
+from spikeseq.nn.translation import Translator
 from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.curriculum import LengthCurriculum
 from spikeseq.train.evaluate import evaluate
@@ -127,7 +128,13 @@ def start_model(recipe: Recipe, data: Data) -> Network:
         raise ConfigError(
             f"train.first_thresholds is set, model.network={recipe.model.network!r} has no LIF or IF neurons; leave it out"
         )
-    assert not isinstance(data, TextData)  # a recipe's task and network agree
+    if isinstance(model, Translator):
+        if recipe.train.start_from:
+            load_weights(
+                model, load_model(with_seed(recipe.train.start_from, recipe.seed))[0].state_dict(), "start_from"
+            )
+        return model
+    assert not isinstance(data, TextData | TranslationData)  # a recipe's task and network agree
     if isinstance(model.rnn, Recurrent):
         fit_input(model.rnn, largest_inputs(data))
     if recipe.train.start_from:

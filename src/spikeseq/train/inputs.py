@@ -10,15 +10,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from spikeseq import data as data_sets
-from spikeseq.data import Data, SequenceData, SpeechData, TextData
+from spikeseq.data import Data, SequenceData, SpeechData, TextData, TranslationData
 from spikeseq.data.speech.augment import augmenter, masker
 from spikeseq.data.speech.augmentation import Augmentation
+from spikeseq.data.text.pairs import PairBatch
 from spikeseq.errors import ConfigError
 from spikeseq.train.batches import eval_batches, image_shifter, train_batches
-from spikeseq.train.buckets import eval_texts, eval_utterances, train_texts, train_utterances
+from spikeseq.train.buckets import eval_pairs, eval_texts, eval_utterances, train_pairs, train_texts, train_utterances
 from spikeseq.train.recipe import Recipe
 from spikeseq.train.speech_tasks import Ctc, Frames
 from spikeseq.train.tasks import Classify, ClassifyTexts, Task
+from spikeseq.train.translate_task import Translate
 
 CALIBRATION_ROWS = 2048  # training sequences that a conversion looks at
 CALIBRATION_UTTERANCES, CALIBRATION_FRAMES = 256, 400
@@ -30,6 +32,8 @@ def load_data(recipe: Recipe) -> Data:
     name, options = recipe.data.name, recipe.data.options
     if recipe.task == "classify":
         return data_sets.load(name, **options)
+    if recipe.task == "translate":
+        return data_sets.load_pairs(name, **options)
     return data_sets.load_text(name, **options) if recipe.task == "text" else data_sets.load_speech(name, **options)
 
 
@@ -39,15 +43,19 @@ def task_of(recipe: Recipe, data: Data, final: bool = False) -> Task:
         return Classify()
     if isinstance(data, TextData):
         return ClassifyTexts()
+    if isinstance(data, TranslationData):
+        return Translate(recipe.beam_width if final else 0)
     return Frames(data) if recipe.task == "frames" else Ctc(data, recipe.beam_width if final else 0)
 
 
 def loaders(recipe: Recipe, data: Data) -> tuple[DataLoader[Any], DataLoader[Any]]:
     """Training and validation batches. Raises ConfigError for an augmentation that cannot be done to this data."""
     settings, size = recipe.data, recipe.data.batch_size
-    if isinstance(data, TextData):
+    if isinstance(data, TextData | TranslationData):
         if settings.shift_augmentation or settings.augmentation != Augmentation():
             raise ConfigError("data.shift_augmentation and data.augmentation are not for texts; leave them out")
+        if isinstance(data, TranslationData):
+            return train_pairs(data.train, size, recipe.seed), eval_pairs(data.valid)
         return train_texts(data.train, size, recipe.seed), eval_texts(data.valid)
     if settings.shift_augmentation and (settings.augmentation != Augmentation() or recipe.task != "classify"):
         raise ConfigError("data.shift_augmentation is for images and data.augmentation for speech; leave one out")
@@ -72,7 +80,15 @@ def calibration_batches(data: Data) -> list[Mapping[str, Any]]:
     if isinstance(data, TextData):
         rows = torch.arange(min(len(data.train), CALIBRATION_TEXTS)).split(64)
         return [{"tokens": b.x, "lengths": b.lengths} for b in map(data.train.batch, rows)]
+    if isinstance(data, TranslationData):
+        chosen = torch.arange(min(len(data.train), CALIBRATION_TEXTS)).split(64)
+        return [pair_arguments(b) for b in map(data.train.batch, chosen)]
     return [{"x": x} for x in calibration_rows(data)]
+
+
+def pair_arguments(batch: PairBatch) -> dict[str, Any]:
+    """Pairs as arguments of a Translator."""
+    return {"source": batch.source, "target": batch.target[:, :-1], "lengths": batch.source_lengths}
 
 
 def largest_inputs(data: SequenceData | SpeechData) -> Tensor:
@@ -82,9 +98,13 @@ def largest_inputs(data: SequenceData | SpeechData) -> Tensor:
 
 
 def front_end(data: Data) -> dict[str, Any]:
-    """What a model file keeps of the data, to run on new inputs: classes, tokenizer, how features in dB were scaled."""
-    notes: dict[str, Any] = {"classes": list(data.classes)}
-    if isinstance(data, TextData):
+    """What a model file keeps of the data for new inputs: classes or languages, tokenizer, how features in dB were scaled."""
+    notes: dict[str, Any] = {}
+    if isinstance(data, TranslationData):
+        notes["languages"] = list(data.languages)
+    else:
+        notes["classes"] = list(data.classes)
+    if isinstance(data, TextData | TranslationData):
         notes["tokenizer"] = data.tokenizer.to_json()
     if isinstance(data, SequenceData) and data.decibels is not None:
         mean, std, floor = data.decibels

@@ -20,7 +20,8 @@ from spikeseq.shapes import check_time_steps
 class DataSettings:
     """Which data.
 
-    name: data set: digits, mnist, uci_har, speech_commands, nmnist, dvs_gesture, imdb, timit or librispeech
+    name: data set: digits, mnist, uci_har, speech_commands, nmnist, dvs_gesture, imdb, multi30k, timit or
+        librispeech
     options: arguments of that data set's loader (order, side, variant, ..)
     batch_size: sequences in a training batch
     shift_augmentation: move each training image (by rows), or all pictures of a sequence, by up to this many pixels
@@ -126,8 +127,9 @@ class Recipe:
     model: which model
     train: how to train
     seed: of weights, order of batches and dropout
-    task: a class for each sequence (classify), text (text) or frame (frames), or labels in their order (ctc)
-    beam_width: of the prefix beam search at the final test of task: ctc; 0 for the most probable path alone
+    task: a class for each sequence (classify), text (text) or frame (frames), labels in their order (ctc), or a
+        sentence for a sentence (translate)
+    beam_width: of the beam search at the final test of task: ctc or translate; 0 for the most probable path alone
     """
 
     name: str
@@ -135,7 +137,7 @@ class Recipe:
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     seed: int = 0
-    task: Literal["classify", "text", "frames", "ctc"] = "classify"
+    task: Literal["classify", "text", "frames", "ctc", "translate"] = "classify"
     beam_width: int = 0
 
     def __post_init__(self) -> None:
@@ -191,16 +193,20 @@ class Recipe:
                 raise ConfigError(f"train.progressive_time_steps: {error}") from error
         if any(length < 1 for length in t.length_curriculum):
             raise ConfigError(f"train.length_curriculum={t.length_curriculum}: pass lengths of 1 element or more")
-        networks = {"classify": ("layers", "pictures"), "text": ("text",)}.get(self.task, ("layers",))
+        networks = {"classify": ("layers", "pictures"), "text": ("text",), "translate": ("translation",)}.get(
+            self.task, ("layers",)
+        )
         if self.model.network not in networks:
             raise ConfigError(
                 f"model.network={self.model.network!r} with task: {self.task}; set model.network: {' or '.join(networks)}"
             )
-        if (self.model.output == "sequence") != (self.task in ("classify", "text")):
-            wanted = "sequence" if self.task in ("classify", "text") else "frames"
+        if (self.model.output == "frames") != (self.task in ("frames", "ctc")):
+            wanted = "frames" if self.task in ("frames", "ctc") else "sequence"
             raise ConfigError(f"model.output={self.model.output!r} with task: {self.task}; set model.output: {wanted}")
-        if self.beam_width and self.task != "ctc":
-            raise ConfigError(f"beam_width={self.beam_width} with task: {self.task}: only ctc is decoded; set it to 0")
+        if self.beam_width and self.task not in ("ctc", "translate"):
+            raise ConfigError(
+                f"beam_width={self.beam_width} with task: {self.task}: only ctc and translate are decoded; set it to 0"
+            )
         if not 0 <= self.train.distillation <= 1:
             raise ConfigError(f"train.distillation={self.train.distillation}: pass a share from 0 to 1")
         if t.target_spike_rate and t.spike_penalty:

@@ -16,8 +16,10 @@ import numpy as np
 from spikeseq.data.options import check_choice, check_integer
 from spikeseq.errors import DataError
 
-PAD, UNKNOWN = 0, 1
+PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 SPECIAL = ("[pad]", "[unk]")
+FRAME = ("[bos]", "[eos]")  # tokens BEGIN and END of sentences that are written, not classified
+SPACE = "\u2581"  # stands for a space at the front of a BPE piece
 LARGEST = 1_000_000
 
 
@@ -44,6 +46,11 @@ class Tokenizer:
         """Return the text's tokens as they are written in the vocabulary."""
         return [self._model.id_to_token(i) for i in self.encode([text])[0].tolist()]
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens of kind "bpe", special tokens left out."""
+        kept = (int(i) for i in ids if int(i) > UNKNOWN and self._model.id_to_token(int(i)) not in FRAME)
+        return "".join(self._model.id_to_token(i) for i in kept).replace(SPACE, " ").strip()
+
     def to_json(self) -> str:
         """Return the whole tokenizer as text."""
         return str(self._model.to_str())
@@ -60,27 +67,37 @@ class Tokenizer:
         return cls(model)
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int, kind: Literal["word", "bpe"] = "word") -> Tokenizer:
+def train_tokenizer(
+    texts: Iterable[str],
+    vocabulary: int,
+    kind: Literal["word", "bpe"] = "word",
+    frame: bool = False,
+    lower: bool = True,
+) -> Tokenizer:
     """Train a tokenizer of at most so many tokens, padding and unknown among them.
 
-    kind   "word": the most frequent words; "bpe": the most frequent pieces of words, spaces kept at their front
+    kind    "word": the most frequent words; "bpe": the most frequent pieces of words, spaces kept at their front
+    frame   whether tokens 2 and 3 are BEGIN and END
+    lower   whether text is lower-cased
     Raises ConfigError for a bad option, DataError where the texts hold no word or ``tokenizers`` is not installed.
     """
-    check_integer("vocabulary", vocabulary, len(SPECIAL) + 1, LARGEST)
+    special = [*SPECIAL, *(FRAME if frame else ())]
+    check_integer("vocabulary", vocabulary, len(special) + 1, LARGEST)
     check_choice("kind", kind, ("word", "bpe"))
     t = _package()
     unknown = SPECIAL[UNKNOWN]
     own = t.models.WordLevel(unk_token=unknown) if kind == "word" else t.models.BPE(unk_token=unknown)
     made = t.Tokenizer(own)
-    clean = [t.normalizers.Replace("<br />", " "), t.normalizers.NFKC(), t.normalizers.Lowercase()]
+    clean = [t.normalizers.Replace("<br />", " "), t.normalizers.NFKC()]
+    clean += [t.normalizers.Lowercase()] if lower else []
     if kind == "bpe":  # whose pieces hold spaces
         clean += [t.normalizers.Replace(t.Regex(r"\s+"), " "), t.normalizers.Strip()]
     made.normalizer = t.normalizers.Sequence(clean)
     before = t.pre_tokenizers.Whitespace() if kind == "word" else t.pre_tokenizers.Metaspace()
     made.pre_tokenizer = t.pre_tokenizers.Sequence([before, t.pre_tokenizers.Punctuation()])
     trainer = t.trainers.WordLevelTrainer if kind == "word" else t.trainers.BpeTrainer
-    made.train_from_iterator(texts, trainer(vocab_size=vocabulary, special_tokens=list(SPECIAL), show_progress=False))
-    if made.get_vocab_size() <= len(SPECIAL):
+    made.train_from_iterator(texts, trainer(vocab_size=vocabulary, special_tokens=special, show_progress=False))
+    if made.get_vocab_size() <= len(special):
         raise DataError("the texts to train a tokenizer on hold no word; pass some text")
     return Tokenizer(made)
 

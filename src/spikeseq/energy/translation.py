@@ -1,0 +1,82 @@
+r"""Counting rules of what only translation networks have; nn/translation. Linear, LIF and LSTM layers have theirs elsewhere.
+
+For queries of L elements, S source elements that are there, width E, in one sentence::
+
+    Attention "softmax"  MACs 2 L S E              q k and a w; the exponentials are not counted, in favour of the float network
+    Attention "shift"    ACs  (pairs of spikes of a query and a key that meet)
+                            + (unit spikes of the values that have a weight); comparisons: 2 for each value of q and k,
+                              2 LEVELS for each of w, and those of the shifter
+    GradedLinear         ACs  O sum |k|;  comparisons 2 T for each input;  without levels as a Linear
+    GatedSum             of spikes: 1 comparison each, and an addition where both spike;  of values 2 MACs each
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from spikeseq.energy.counts import LayerCount
+from spikeseq.energy.dense import linear, spike_counts
+from spikeseq.energy.registry import Call, register
+from spikeseq.nn.translation.attention import LEVELS, SMALLEST, Attention
+from spikeseq.nn.translation.block import GatedSum
+from spikeseq.nn.translation.graded import GradedLinear, graded
+
+
+@register(GradedLinear)
+def graded_linear(module: GradedLinear, call: Call) -> list[LayerCount]:
+    """Additions for each unit spike."""
+    if not module.levels:
+        return linear(module, call)
+    x, outputs = call.argument(0, "input"), float(module.out_features)
+    k = (graded(x, module.levels) * module.levels).abs()
+    rows, spikes = float(x.shape[:-1].numel()), float(k.sum())
+    biases = 0.0 if module.bias is None else outputs
+    acs, events, sent = spikes * outputs, float((k > 0).sum()) * outputs, float((k > 0).sum())
+    return [
+        LayerCount(
+            call.name, acs=acs, spike_acs=acs, spikes=spikes, comparisons=2 * module.levels * float(x.numel()),
+            weight_reads=events + rows * biases, state_reads=events + sent, state_writes=events + rows * outputs,
+            spike_weight_reads=events, spike_state_accesses=2 * events + sent, elements=rows,
+            weight_words=float(module.weight.numel()) + biases, state_words=outputs + module.in_features,
+        )
+    ]  # fmt: skip
+
+
+@register(Attention)
+def attention(module: Attention, call: Call) -> list[LayerCount]:
+    """Scores, weights and contexts of the source's tokens that are there."""
+    query, key, value, there = (call.argument(i, n) for i, n in enumerate(("query", "key", "value", "there")))
+    targets, width = float(query.shape[1]), float(query.shape[2])
+    rows, pairs = float(query.shape[:2].numel()), float(there.sum()) * targets
+    sizes = {"elements": rows, "state_words": (float(there.sum()) / len(query) * 2 + 2) * width}
+    reads = {"state_reads": 2 * pairs * width + float(query.numel()), "state_writes": pairs + rows * width}
+    if module.mode == "softmax":
+        return [LayerCount(call.name, macs=2 * pairs * width, **reads, **sizes)]
+    adds = _meeting(graded(query, 1), graded(key, 1), there) + _weighted(call.output[1], value, there)
+    made = (2 * float(query.numel()) + (2 + 2 * LEVELS) * float(there.sum()) * width) + pairs * 2 * SMALLEST
+    return [LayerCount(call.name, acs=adds, spike_acs=adds, comparisons=made, **reads, **sizes)]
+
+
+def _meeting(query: Tensor, key: Tensor, there: Tensor) -> float:
+    """Pairs of a spike of a query and a spike of a key at the same place."""
+    return float((query.abs().sum(1) * (key.abs() * there[..., None]).sum(1)).sum())
+
+
+def _weighted(weights: Tensor, value: Tensor, there: Tensor) -> float:
+    """Unit spikes of values, once for each weight that is not 0."""
+    spikes = (graded(value, LEVELS) * LEVELS).abs().sum(-1) * there  # [B, S]
+    return float(((weights > 0).sum(1) * spikes).sum())
+
+
+@register(GatedSum)
+def gated_sum(module: GatedSum, call: Call) -> list[LayerCount]:
+    """An addition where both populations spike; two products for values."""
+    _, a, b = (call.argument(i, n) for i, n in enumerate(("r", "a", "b")))
+    values, channels = float(a.numel()), float(a.shape[-1])
+    sizes = {"elements": values / channels, "weight_words": channels, "state_words": channels}
+    if module.sigmoid or spike_counts(a) is None or spike_counts(b) is None:
+        traffic = {"weight_reads": values, "state_reads": 3 * values, "state_writes": values}
+        return [LayerCount(call.name, macs=2 * values, elementwise=2 * values, **traffic, **sizes)]
+    both = float((a * b).sum())
+    traffic = {"weight_reads": both, "state_reads": both, "state_writes": both}
+    return [LayerCount(call.name, comparisons=values, neuron_updates=both, **traffic, **sizes)]

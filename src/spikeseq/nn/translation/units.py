@@ -1,0 +1,54 @@
+"""What stands between the convolutions of a translation network: neurons with a membrane, or functions without memory.
+
+activation   units N of a block          what its two populations make
+"lif", "if"  LIF or IF                   N(A) N(B) in {0, 1}: A and B
+"relu"       max(0, x)                   N(A) N(B)
+"glu"        x as it is                  A sigmoid(B)  (Gehring et al. 2017)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spikeseq.errors import ConfigError, nearest
+from spikeseq.nn.lif import IF, LIF
+from spikeseq.nn.sequence import without_padding
+
+SPIKING: dict[str, Any] = {"lif": LIF, "if": IF}
+ACTIVATIONS = (*SPIKING, "relu", "glu")
+
+
+def check_activation(activation: str, options: dict[str, Any]) -> str:
+    """Return it if it is one of ACTIVATIONS that takes these options."""
+    if activation not in ACTIVATIONS:
+        raise ConfigError(f"activation={activation!r}: {nearest(activation, ACTIVATIONS)}")
+    if options and activation not in SPIKING:
+        raise ConfigError(f"options={options}: activation {activation!r} has none; leave them out")
+    return activation
+
+
+class Units(nn.Module):
+    """Currents ``[L, B, C]`` -> what the units send, and their state; None for units without memory."""
+
+    def __init__(self, activation: str, channels: int, options: dict[str, Any]) -> None:
+        super().__init__()
+        self.neuron = SPIKING[activation](channels, **options) if activation in SPIKING else None
+        self.rectify = activation == "relu"
+
+    def forward(self, x: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
+        """Padding sends 0."""
+        if self.neuron is not None:
+            sent, state = self.neuron(x, state, lengths)
+            return sent, state
+        return without_padding(torch.relu(x) if self.rectify else x, lengths), None
+
+
+def currents(inputs: int, outputs: int, spikes: bool) -> nn.Linear:
+    """A product that gives currents of variance about 1: of values of variance 1, or of spikes in a quarter of the elements."""
+    made = nn.Linear(inputs, outputs)
+    nn.init.normal_(made.weight, std=((4 if spikes else 1) / inputs) ** 0.5)
+    nn.init.zeros_(made.bias)
+    return made
