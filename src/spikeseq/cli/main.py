@@ -17,10 +17,12 @@ from spikeseq.cli.energy import energy
 from spikeseq.cli.export import export
 from spikeseq.cli.latency import latency
 from spikeseq.cli.listen import listen
+from spikeseq.cli.report import report
 from spikeseq.errors import SpikeseqError
 
-COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, latency, listen, export, demo)}
+COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, latency, listen, export, report, demo)}
 FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
+MANY = ("runs",)  # arguments without "--" that take one or more values
 
 
 def parser() -> ArgumentParser:
@@ -37,7 +39,10 @@ def parser() -> ArgumentParser:
         free = [p.name for p in inspect.signature(function).parameters.values() if p.name in FREE and p.default is None]
         for argument in free:
             sub.add_argument(argument, nargs="?", help=texts[argument])
-        sub.add_function_arguments(function, as_positional=True, skip={*flags, *free, "set"})
+        many = [name for name in MANY if name in texts]
+        for argument in many:
+            sub.add_argument(argument, nargs="+", help=texts[argument])
+        sub.add_function_arguments(function, as_positional=True, skip={*flags, *free, *many, "set"})
         for flag, default in flags.items():  # "--resume" alone, and "--resume true"
             sub.add_argument(f"--{flag}", action=ActionYesNo, nargs="?", default=default, help=texts[flag])
         if "set" in texts:

@@ -24,7 +24,9 @@ def points(records: Sequence[Record], form: str = "int32", memory: bool = False)
     key = f"{form}{'_sram' if memory else ''}_pj"
     found = []
     for (name, kind), runs in groups(records).items():
-        if kind not in ("train", "evaluate") or any(f"energy_{key}" not in run.metrics for run in runs):
+        if kind not in ("train", "evaluate") or not all(
+            _number([run], f"energy_{key}") and _number([run], "test_accuracy") for run in runs
+        ):
             continue
         metrics = {k: fmean(run.metrics[k] for run in runs) for k in runs[0].metrics if _number(runs, k)}
         cell, label = str(runs[0].config["model"]["cell"]), name.partition("/")[2] or name

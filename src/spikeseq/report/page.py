@@ -7,6 +7,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.figure import Figure
 
@@ -17,7 +18,8 @@ from spikeseq.report.figure import png_bytes
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 60rem; margin: 0 auto;
   padding: 1rem; overflow-wrap: break-word }
-h1, h2 { line-height: 1.2; margin: 1.5em 0 .5em }
+h1, h2, h3 { line-height: 1.2; margin: 1.5em 0 .5em }
+nav ul { padding-left: 1.2rem }
 .text { white-space: pre-line }
 .wide { overflow-x: auto; margin: 1rem 0 }
 table { border-collapse: collapse; font-size: .9rem }
@@ -27,12 +29,14 @@ th { border-bottom: 2px solid #222; white-space: normal; vertical-align: bottom 
 .number { text-align: right; font-variant-numeric: tabular-nums }
 figure { margin: 1rem 0 }
 img { max-width: 100%; height: auto }
+@media screen and (max-width: 45rem) { img { max-width: none; width: 42rem } }
 @media print {
+  nav { display: none }
   body { max-width: none; padding: 0; font-size: 10pt }
   .wide { overflow: visible }
   table { font-size: 7.5pt }
   th, td { white-space: normal; padding: .15rem .3rem }
-  h2 { break-after: avoid }
+  h2, h3 { break-after: avoid }
   tr, figure { break-inside: avoid }
 }
 """
@@ -42,9 +46,10 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading between sections."""
+    """A heading between sections; level 3 stands below level 2."""
 
     text: str
+    level: Literal[2, 3] = 2
 
 
 @dataclass(frozen=True)
@@ -84,14 +89,23 @@ def page_html(title: str, sections: Sequence[Section]) -> str:
     head = f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     head += '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     head += f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>"
-    body = "\n".join([f"<h1>{html.escape(title)}</h1>", *map(_section_html, sections)])
-    return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+    parts = [f"<h1>{html.escape(title)}</h1>", *_contents(sections)]
+    parts += [_section_html(section, f"s{place}") for place, section in enumerate(sections)]
+    body = "\n".join(parts)
+    return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n'
 
 
-def _section_html(section: Section) -> str:
+def _contents(sections: Sequence[Section]) -> list[str]:
+    """Links to the headings of level 2, where there are several."""
+    places = [(f"s{n}", s.text) for n, s in enumerate(sections) if isinstance(s, Heading) and s.level == 2]
+    links = "".join(f'<li><a href="#{name}">{html.escape(text)}</a></li>\n' for name, text in places)
+    return [f'<nav aria-label="Contents">\n<ul>\n{links}</ul>\n</nav>'] if len(places) > 1 else []
+
+
+def _section_html(section: Section, name: str) -> str:
     match section:
-        case Heading(text):
-            return f"<h2>{html.escape(text)}</h2>"
+        case Heading(text, level):
+            return f'<h{level} id="{name}">{html.escape(text)}</h{level}>'
         case Text(text):
             return f'<p class="text">{html.escape(text)}</p>'
         case Table():
@@ -99,7 +113,7 @@ def _section_html(section: Section) -> str:
         case Picture(figure, caption):
             data, alt = base64.b64encode(png_bytes(figure)).decode(), html.escape(caption)
             image = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
-            return f"<figure>\n{image}\n<figcaption>{alt}</figcaption>\n</figure>"
+            return f"<figure>\n{_scrolling(image, caption)}\n<figcaption>{alt}</figcaption>\n</figure>"
     raise TypeError(f"section is a {type(section).__name__}: give Heading, Text, Table or Picture")
 
 
@@ -115,4 +129,10 @@ def _table_html(table: Table) -> str:
     body = "\n".join(f"<tr>{line}</tr>" for line in lines)
     caption = f"<caption>{html.escape(table.caption)}</caption>\n" if table.caption else ""
     grid = f"{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>"
-    return f'<div class="wide">\n<table>\n{grid}\n</table>\n</div>'
+    return _scrolling(f"<table>\n{grid}\n</table>", table.caption or "Table")
+
+
+def _scrolling(content: str, label: str) -> str:
+    """A box that scrolls sideways by itself, by keyboard too; the page never does."""
+    name = html.escape(label.partition("\n")[0])
+    return f'<div class="wide" role="region" tabindex="0" aria-label="{name}">\n{content}\n</div>'

@@ -20,8 +20,7 @@ def config_hash(record: Record) -> str:
 
 def footnotes(records: Sequence[Record]) -> str:
     """Render the last section of the page: a table of sources, the environments it names, the commands."""
-    environments = list(dict.fromkeys(_environment_text(record) for record in records))
-    rows = [_source(runs, environments) for runs in groups(records).values()]
+    rows, environments = origins(records)
     text = "## Where the numbers come from\n\n"
     text += markdown_table(rows, ["record", "kind", "seeds", "configuration", "commit", "environment"])
     if any("," in row["configuration"] for row in rows):
@@ -29,6 +28,12 @@ def footnotes(records: Sequence[Record]) -> str:
     text += "\n" + "".join(f"- E{number}: {line}\n" for number, line in enumerate(environments, start=1))
     commands = list(dict.fromkeys(record.command for record in records if record.command))
     return text + ("\n```sh\n" + "\n".join(commands) + "\n```\n" if commands else "")
+
+
+def origins(records: Sequence[Record]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a row for each name and kind, and the environments that the rows call E1, E2, .."""
+    environments = list(dict.fromkeys(_environment_text(record) for record in records))
+    return [_source(runs, environments) for runs in groups(records).values()], environments
 
 
 def _source(runs: Sequence[Record], environments: Sequence[str]) -> dict[str, Any]:
