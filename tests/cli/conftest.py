@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ import torch
 from spikeseq import data
 from spikeseq.cli.main import main
 from spikeseq.data import SequenceData, Split
+from spikeseq.nn.checkpoint import ModelSettings, save_model
 from spikeseq.ops import fuse
+from spikeseq.report.record import Record, write_record
 
 REPOSITORY = Path(__file__).parents[2]
 RECIPE = str(REPOSITORY / "recipes" / "digits_rows" / "lstm.yaml")
@@ -94,3 +97,38 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
     assert main(["train", RECIPE, "--out", str(folder), *SMALL]) == 0
     return folder
+
+
+HISTORY = [
+    {"epoch": epoch, "train_loss": 2.0 / (epoch + 1), "valid_accuracy": 0.5 + 0.1 * epoch, "score": 0.5 + 0.1 * epoch}
+    for epoch in range(4)
+]
+
+
+def made_record(name: str, model: ModelSettings, seed: int, **metrics: Any) -> Record:
+    """The record of a training that never ran; accuracy differs with the seed."""
+    recipe = {
+        "name": name, "data": {"name": "digits", "options": {"order": "rows"}}, "model": asdict(model),
+        "train": {"epochs": len(HISTORY)}, "seed": seed,
+    }  # fmt: skip
+    figures = {"test_accuracy": 0.9 + 0.02 * seed, "energy_fp32_pj": 900.0, "energy_int32_pj": 500.0, "history": HISTORY}
+    git = {"commit": "0123456789abcdef", "dirty": False}
+    return Record(
+        "train", name, recipe, seed, figures | metrics, {"python": "3.11"}, git, "2026-01-31T12:00:00+00:00", 1.0,
+        f"spikeseq train {name}.yaml",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def made_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Folders of an LSTM of two seeds and a quantised LSTM of one, as a training leaves them, untrained."""
+    folder, made = tmp_path_factory.mktemp("runs"), []
+    lstm, spiking = ModelSettings("torch_lstm", 8), ModelSettings("quantized_lstm", 8, options={"time_steps": 2})
+    for name, settings, seed in (("lstm", lstm, 0), ("lstm", lstm, 1), ("snn", spiking, 0)):
+        where = folder / name / f"seed{seed}"
+        record = made_record(f"digits_rows/{name}", settings, seed)
+        torch.manual_seed(seed)
+        save_model(where / "model.pt", settings.build(8, 10), settings, (8, 10), {"recipe": record.config})
+        write_record(record, where / "record.json")
+        made.append(where)
+    return made
