@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--hide-scrollbars",
+)
 PATIENCE = 240  # seconds, for one answer of a browser on a busy machine
 
 
@@ -57,7 +64,9 @@ class Chromium:
         """Load a file in a window of that many CSS pixels."""
         self.errors.clear()
         self.fetched.clear()
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
         self.call("Page.navigate", url=path.as_uri())
         until = time.monotonic() + PATIENCE
         while not self.ask("document.readyState === 'complete' && [...document.images].every(i => i.complete)"):

@@ -111,7 +111,12 @@ def made_record(name: str, model: ModelSettings, seed: int, **metrics: Any) -> R
         "name": name, "data": {"name": "digits", "options": {"order": "rows"}}, "model": asdict(model),
         "train": {"epochs": len(HISTORY)}, "seed": seed,
     }  # fmt: skip
-    figures = {"test_accuracy": 0.9 + 0.02 * seed, "energy_fp32_pj": 900.0, "energy_int32_pj": 500.0, "history": HISTORY}
+    figures = {
+        "test_accuracy": 0.9 + 0.02 * seed,
+        "energy_fp32_pj": 900.0,
+        "energy_int32_pj": 500.0,
+        "history": HISTORY,
+    }
     git = {"commit": "0123456789abcdef", "dirty": False}
     return Record(
         "train", name, recipe, seed, figures | metrics, {"python": "3.11"}, git, "2026-01-31T12:00:00+00:00", 1.0,

@@ -10,7 +10,9 @@ import pytest
 
 def words(page):
     """The page's text, separated by single blanks, without figures."""
-    return " ".join(html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)).split())
+    return " ".join(
+        html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)).split()
+    )
 
 
 def captions(page):
@@ -25,7 +27,14 @@ def test_everything_that_runs_can_show(spikeseq, made_runs, tmp_path):
     assert f"3 records, {len(figures)} figures" in ran.out
     assert "lstm - 2 91.00 ± 1.41" in text  # mean and spread over the two seeds
     assert "snn 2 1 90.00" in text
-    for part in ("arithmetic only", "training loss", "of each layer", "snn, rnn l0: spikes", "thresholds, of one", "T = 2, layers = 1"):
+    for part in (
+        "arithmetic only",
+        "training loss",
+        "of each layer",
+        "snn, rnn l0: spikes",
+        "thresholds, of one",
+        "T = 2, layers = 1",
+    ):
         assert sum(part in figure for figure in figures) >= 1, part
     assert "Left out for lstm: no layer of it sends spikes." in text
     assert "Left out for lstm: it has no threshold and no leak." in text

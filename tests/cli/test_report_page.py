@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -19,7 +20,8 @@ UNSEEN = """[...document.images].filter(i => {
 }).length"""
 TOO_WIDE = """[...document.querySelectorAll('main > *')].filter(e => e.getBoundingClientRect().right > innerWidth)
   .map(e => e.tagName)"""
-SMALL_TEXT = "[...document.querySelectorAll('p, td, th, figcaption, a')].filter(e => parseFloat(getComputedStyle(e).fontSize) < 12).length"
+SMALL_TEXT = """[...document.querySelectorAll('p, td, th, figcaption, a')]
+  .filter(e => parseFloat(getComputedStyle(e).fontSize) < 12).length"""
 
 
 def problems(browser: Chromium) -> list[str]:
@@ -70,8 +72,10 @@ def test_headings_form_an_outline_with_links(browser, page):
     levels = browser.ask("[...document.querySelectorAll('h1, h2, h3')].map(e => +e.tagName[1])")
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
-    links = browser.ask("[...document.querySelectorAll('nav a')].map(e => !!document.querySelector(e.getAttribute('href')))")
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    links = browser.ask(
+        "[...document.querySelectorAll('nav a')].map(e => !!document.querySelector(e.getAttribute('href')))"
+    )
     assert len(links) >= 2
     assert all(links)
 
@@ -90,7 +94,9 @@ def test_print(browser, page):
 
 
 def test_a_bad_page_is_found_out(browser, tmp_path):
-    text = page_html("bad", [Text("x")]).replace("</main>", '<img src="none.png" alt="x"><pre style="width:900px">x</pre></main>')
+    text = page_html("bad", [Text("x")]).replace(
+        "</main>", '<img src="none.png" alt="x"><pre style="width:900px">x</pre></main>'
+    )
     (tmp_path / "bad.html").write_text(text.replace("</head>", "<script>1</script></head>"))
     browser.open(tmp_path / "bad.html", PHONE)
     found = " ".join(problems(browser))

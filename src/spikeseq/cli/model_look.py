@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeseq.cli.data_of import recipe_of
-from spikeseq.data import SequenceData, SpeechData
+from spikeseq.data import SequenceData, TextData, TranslationData
 from spikeseq.energy import count
 from spikeseq.errors import ConfigError, DataError
 from spikeseq.nn.checkpoint import load_model
@@ -22,7 +22,7 @@ from spikeseq.nn.observe import Seen, observing
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.report.operations import operation_rows
-from spikeseq.train.inputs import load_data
+from spikeseq.train.inputs import load_data, pair_arguments
 
 GATES = ("i", "f", "o")  # rows of the thresholds and leaks of an LSTM
 ELEMENTS, UNITS = 100, 128  # of a raster, at most
@@ -66,12 +66,13 @@ def _batch(notes: dict[str, Any], path: str, sequences: int) -> dict[str, Tensor
     if not sequences:
         raise ConfigError("sequences=0 asked for no look at data")
     data = load_data(recipe_of(notes, path))
-    if isinstance(data, SpeechData):
-        utterances = data.valid.batch(range(min(len(data.valid), sequences)))
-        return {"x": utterances.x, "lengths": utterances.lengths}
     if isinstance(data, SequenceData):
         return {"x": data.valid.x[:sequences]}
-    raise ConfigError(f"its data are {type(data).__name__}, which this report does not feed to models")
+    rows = torch.arange(min(len(data.valid), sequences))
+    if isinstance(data, TranslationData):
+        return pair_arguments(data.valid.batch(rows))
+    batch = data.valid.batch(rows.tolist())
+    return {"tokens" if isinstance(data, TextData) else "x": batch.x, "lengths": batch.lengths}
 
 
 def _spikes(model: nn.Module, batch: Mapping[str, Tensor], found: Look) -> None:
@@ -80,7 +81,7 @@ def _spikes(model: nn.Module, batch: Mapping[str, Tensor], found: Look) -> None:
     with torch.no_grad(), observing() as seen:
         model.eval()(**batch)
     for one in seen:
-        if _spikes_in(one):
+        if _spikes_in(one) and one.output.dim() in (3, 4):  # along a sequence
             values = one.output if one.output.dim() == 4 else one.output.unsqueeze(1)  # [L, T, B, H]
             whole = values[:ELEMENTS, :, 0, :UNITS].cpu().numpy()
             label = " ".join(filter(None, (names.get(one.module, ""), one.part))) or "layer"

@@ -19,7 +19,6 @@ from spikeseq.report.sources import origins
 from spikeseq.report.summary import groups, summarise
 
 FRONTIERS = (("int32", False), ("int32", True), ("fp32", False))  # number format, with access to memory
-ERROR_RATES = ("per", "wer")  # further figures of tests, fractions
 
 
 def results(records: Sequence[Record]) -> list[Section]:
@@ -94,7 +93,4 @@ def _further(records: Sequence[Record]) -> list[Column]:
         for key, value in record.metrics.items()
         if key.startswith("test_") and key not in known and isinstance(value, int | float)
     )
-    percent = tuple(f"test_{name}" for name in ERROR_RATES)
-    return [
-        Column(k, k.replace("_", " ") + (", %" if k in percent else ""), scale=100 if k in percent else 1) for k in keys
-    ]
+    return [Column(k, k.replace("_", " "), digits=4 if k.endswith("accuracy") else 2) for k in keys]
