@@ -9,7 +9,7 @@ from onnx import helper
 from torch import Tensor
 
 from spikeseq.exchange.graph import Loop, Node
-from spikeseq.exchange.onnx.builder import TYPES, Builder
+from spikeseq.exchange.onnx.builder import Builder
 from spikeseq.exchange.onnx.translate import run, shape_of, typed
 from spikeseq.ops.cells.gru import GRUStep
 from spikeseq.ops.cells.lstm import LSTMStep
@@ -47,7 +47,8 @@ def _blocks(value: Tensor, order: list[int], of: int) -> Tensor:
 def _own(b: Builder, found: Loop) -> list[str]:
     """LSTM: blocks i, f, g, o -> i, o, f, c. GRU: input blocks n, r, z, 0, recurrent r, z, n -> z, r, h."""
     weight, recurrent = found.weight, found.recurrent
-    assert weight is not None and recurrent is not None
+    assert weight is not None
+    assert recurrent is not None
     lstm = isinstance(found.step, LSTMStep)
     hidden = recurrent.shape[1]
     bias = weight.new_zeros(4 * hidden) if found.bias is None else found.bias.detach()
@@ -64,6 +65,3 @@ def _own(b: Builder, found: Loop) -> list[str]:
     inputs: list[Any] = [found.x, w.unsqueeze(0), r.unsqueeze(0), both.unsqueeze(0), "", *start]
     output, *last = b.several("LSTM" if lstm else "GRU", 1 + len(start), *inputs, hidden_size=hidden, **more)
     return [b.add("Squeeze", output, b.integers([1])), *(b.add("Squeeze", name, axis) for name in last)]
-
-
-__all__ = ["TYPES", "loop"]
