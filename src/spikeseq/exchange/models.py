@@ -49,10 +49,11 @@ def functions(model: nn.Module, element_shape: Sequence[int] | None = None) -> F
     if isinstance(own, Recurrent):
         return Functions(_recurrent(own), lambda x: _batch_first(own, x), (own.input_size,))
     if isinstance(own, SequenceClassifier | FrameClassifier):
+        features: Any = own.rnn.input_size
         pooled = isinstance(own, SequenceClassifier) and own.pooling == "mean"
         width = own.readout.in_features
         step = _classifier(own.rnn, own.readout, width if pooled else 0)
-        return Functions(step, _frames(own) if isinstance(own, FrameClassifier) else own, (own.rnn.input_size,))
+        return Functions(step, _frames(own) if isinstance(own, FrameClassifier) else own, (features,))
     if isinstance(own, TextClassifier):
         size = own.embedding.num_embeddings
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from spikeseq.errors import CheckpointError, ConfigError, SpikeseqError, nearest
-from spikeseq.nn.checkpoint import load_weights, read_file
+from spikeseq.nn.checkpoint import load_model, load_weights, read_file
 from spikeseq.nn.conv import SpikingConv1d, SpikingConv2d
 from spikeseq.nn.cuba import CubaLIF
 from spikeseq.nn.dropout import SequenceDropout
@@ -127,7 +127,7 @@ def _setting(layer: nn.Module, key: str, name: str) -> Any:
     """An argument's value as a plain one."""
     own: Any = layer
     if key == "bias":
-        return (layer.conv if hasattr(layer, "conv") else own).bias is not None
+        return getattr(own, "conv", own).bias is not None
     if isinstance(layer, SpikingConv1d) and key.endswith("_channels"):
         return own.conv.out_features if key == "out_channels" else own.conv.in_features // own.kernel_size
     if key == "neuron":
@@ -156,3 +156,28 @@ def _surrogate(description: Any) -> Any:
     values = {key: float(value) for key, value in description.items() if key != "name"}
     made: Any = SURROGATES[description["name"]]
     return made(**values)
+
+
+class AnyFile(NamedTuple):
+    """A model file of either kind."""
+
+    model: nn.Module
+    element_shape: tuple[int, ...] | None
+    notes: dict[str, Any]
+
+
+def load_any(path: str | Path) -> AnyFile:
+    """Read a model file of a classifier or of a Sequential. Raises CheckpointError as load_model and load_layers."""
+    if is_layers(path):
+        return AnyFile(*load_layers(path))
+    model, _, notes = load_model(path)
+    return AnyFile(model, None, notes)
+
+
+def is_layers(path: str | Path) -> bool:
+    """Whether it is the file of a Sequential; False for everything that cannot be read."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # load_model says what is wrong
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT

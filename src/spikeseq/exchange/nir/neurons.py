@@ -30,7 +30,7 @@ from spikeseq.nn.lif import IF, LIF
 from spikeseq.nn.neurons import Neurons
 from spikeseq.ops.neuron import Reset
 
-NeuronNode = nir.LIF | nir.IF | nir.CubaLIF
+NeuronNode = Any  # nir.LIF, nir.IF or nir.CubaLIF
 Array = NDArray[np.float32]
 
 

@@ -129,19 +129,20 @@ def _layers(name: str, node: Any, before: list[nn.Module], dt: float, reset: Res
     if isinstance(node, nir.I):
         return [_integrator(node, name, before, dt)]
     if isinstance(node, nir.Affine | nir.Linear):
-        return [_with(nn.Linear(*node.weight.shape[::-1], bias=isinstance(node, nir.Affine)), node, name)]
+        outputs, inputs = node.weight.shape
+        return [_with(nn.Linear(inputs, outputs, bias=isinstance(node, nir.Affine)), node, name)]
     if isinstance(node, nir.Conv1d | nir.Conv2d):
         kind: Any = nn.Conv1d if isinstance(node, nir.Conv1d) else nn.Conv2d
-        out, own, *kernel = node.weight.shape
+        out, own, *window = node.weight.shape
         made = kind(
-            own * int(node.groups), out, tuple(kernel), _plain(node.stride), _plain(node.padding), _plain(node.dilation),
+            own * int(node.groups), out, tuple(window), _plain(node.stride), _plain(node.padding), _plain(node.dilation),
             int(node.groups),
         )  # fmt: skip
         return [_with(made, node, name)]
     if isinstance(node, nir.AvgPool2d | nir.SumPool2d):
         divisor = 1 if isinstance(node, nir.SumPool2d) else None
-        sizes = (_plain(v) for v in (node.kernel_size, node.stride, node.padding))
-        return [nn.AvgPool2d(*sizes, divisor_override=divisor)]
+        kernel, stride, padding = (_plain(v) for v in (node.kernel_size, node.stride, node.padding))
+        return [nn.AvgPool2d(kernel, stride, padding, divisor_override=divisor)]
     if isinstance(node, nir.Flatten):
         ends = [d + 1 if d >= 0 else d for d in (int(node.start_dim), int(node.end_dim))]
         return [nn.Flatten(*ends)]
