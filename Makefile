@@ -32,6 +32,7 @@ bench: $(STAMP)
 	bash benchmarks/peers.sh
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/train_step.py
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/lif.py
+	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/exchange.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scaling.py
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/runtime.py --trained $(HAR_MODELS)

@@ -30,6 +30,8 @@ KINDS = {
     "dyadic": lambda: snn.LIF(H, leak=0.9, dyadic_leak=True),
     "no memory": lambda: snn.LIF(H, leak=0.0),
     "leak 1": lambda: snn.LIF(H, leak=1.0),
+    "cuba": lambda: snn.CubaLIF(H, leak=0.9, current_leak=0.7),
+    "cuba of one leak": lambda: snn.CubaLIF(leak=0.9, current_leak=0.875),
 }
 
 
@@ -47,12 +49,18 @@ class Neurons:
     def __init__(self, machine, layer):
         self.m, self.layer, self.v = machine, layer, [0.0] * H
         self.threshold, self.leak = (p.detach().expand(H).tolist() for p in layer.effective())
+        self.i = [0.0] * H
+        own = getattr(layer, "current_leak", None)
+        self.current_leak = None if own is None else own.detach().expand(H).tolist()
 
     def element(self, currents):
         m, layer, fired = self.m, self.layer, []
         for j in range(H):
             v, current = m.read(self.v, j), m.read(currents, j)
-            v = self.leaked(j, v, current)
+            if self.current_leak:
+                current = self.leaked(j, m.read(self.i, j), current, self.current_leak)
+                m.write(self.i, j, current)
+            v = self.leaked(j, v, current, self.leak)
             threshold = self.threshold[j] if layer.channels is None else m.read(self.threshold, j, "weight_reads")
             fires = m.at_least(v, threshold)
             if layer.step.reset == "zero":
@@ -66,13 +74,13 @@ class Neurons:
             fired.append(fires)
         return fired
 
-    def leaked(self, j, v, current):
-        leak = self.leak[j]
+    def leaked(self, j, v, current, leaks):
+        leak = leaks[j]
         if leak in (0.0, 1.0):
             return current if leak == 0 else self.m.add(v, current, "neuron_updates")
         if leak == 0.875:
             return self.m.add(self.m.add(current, v, "neuron_updates"), -v / 8, "neuron_updates")
-        leak = leak if self.layer.channels is None else self.m.read(self.leak, j, "weight_reads")
+        leak = leak if self.layer.channels is None else self.m.read(leaks, j, "weight_reads")
         return self.m.mac(current, leak, v, "elementwise")
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from torch import nn
 
 from spikeseq.cli.data_of import calibration_rows, data_of
+from spikeseq.cli.energy_layers import energy_of_layers
 from spikeseq.conversion import ConvertConfig, convert
 from spikeseq.energy import Comparison, PriceTable, audit, compare, price, read_table
 from spikeseq.energy.compare import FORMATS, MEMORIES, rows
@@ -18,6 +19,7 @@ from spikeseq.energy.cost import Memory
 from spikeseq.errors import ConfigError
 from spikeseq.nn.checkpoint import load_sequence_model
 from spikeseq.nn.kinds import QuantizedKind
+from spikeseq.nn.layers_file import is_layers
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.report.energy_plots import stacked_energy
@@ -37,6 +39,7 @@ def energy(
     table: str | None = None,
     out: str | None = None,
     record: str | None = None,
+    inputs: str | None = None,
 ) -> None:
     """Price a network and its float, hard and quantised counterparts, arithmetic only and with memory.
 
@@ -47,10 +50,20 @@ def energy(
         table: YAML file with other prices (docs/energy.md)
         out: folder for energy.png and energy.json
         record: write the record to this folder as well, as <name>_energy/seed<seed>.json
+        inputs: .npy file of sequences [B, L, ..], of a model file that names no data (an imported network)
     """
     if sequences < 1:
         raise ConfigError(f"sequences={sequences}: count at least one sequence")
     prices = read_table(table) if table else None
+    if is_layers(checkpoint):
+        if out or record:
+            raise ConfigError(
+                f"out={out!r}, record={record!r}: a network that names no data has no record; leave them out"
+            )
+        energy_of_layers(checkpoint, inputs, sequences, prices)
+        return
+    if inputs is not None:
+        raise ConfigError(f"inputs={inputs!r}: checkpoint {checkpoint!r} has data of its own; leave it out")
     model, _, notes = load_sequence_model(checkpoint)
     data = data_of(notes, checkpoint)
     started = time.time()

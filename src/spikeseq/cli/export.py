@@ -1,37 +1,85 @@
-"""``spikeseq export``: a trained model leaves Python."""
+"""``spikeseq export``: a trained model leaves Python, or leaves for another framework."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from rich.console import Console
+from torch import nn
 
 from spikeseq.errors import ConfigError
+from spikeseq.exchange import to_nir, to_onnx
 from spikeseq.export.c import export_c
-from spikeseq.nn.checkpoint import load_model
+from spikeseq.nn.layers_file import AnyFile, load_any
 from spikeseq.runtime import compile
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
 
 
 def export(
-    target: Literal["c"], checkpoint: str, out: str = "runs/export", weights: Literal["float32", "int8"] = "float32"
+    target: Literal["c", "onnx", "nir"],
+    checkpoint: str,
+    out: str | None = None,
+    weights: Literal["float32", "int8"] = "float32",
+    whole: bool = False,
+    step: bool = False,
+    dt: float | None = None,
 ) -> None:
-    """Write a spiking model as C11 files that build with a Makefile; README.md in the folder says what flash and RAM it needs.
+    """Write a model as C11 files that build with a Makefile, as an ONNX file, or as a NIR graph.
 
     Args:
-        target: what to write: c
-        checkpoint: model file (runs/X/model.pt) of a spiking or quantised LSTM
-        out: folder for the files; an earlier export in it is replaced, a folder with anything else is refused
-        weights: float32 or int8
+        target: what to write: c (spiking models), onnx (any) or nir (LIF, IF and CubaLIF networks)
+        checkpoint: model file (runs/X/model.pt)
+        out: c: folder (runs/export), a folder with anything but an earlier export is refused; else file (runs/model.onnx, .nir)
+        weights: float32 or int8; c only
+        whole: onnx: whole sequences, not one element
+        step: onnx: one element with its state in and out (this is the default)
+        dt: nir: seconds of an element; 1e-4 if left out
     """
-    model = load_model(checkpoint)[0]
+    if target != "c" and weights != "float32":
+        raise ConfigError(f"weights={weights!r} with export {target}: only c takes it; leave it out")
+    if (target != "onnx" and (whole or step)) or (whole and step):
+        raise ConfigError(f"whole={whole}, step={step} with export {target}: onnx takes one of the two, others none")
+    if target != "nir" and dt is not None:
+        raise ConfigError(f"dt={dt} with export {target}: only nir has seconds; leave it out")
+    found = load_any(checkpoint)
+    try:
+        if target == "c":
+            _c(found.model, out or "runs/export", weights)
+        elif target == "onnx":
+            _onnx(found, out or "runs/model.onnx", whole)
+        else:
+            _nir(found, out or "runs/model.nir", dt)
+    except ConfigError as error:
+        raise ConfigError(f"checkpoint {checkpoint!r}: {error}") from error
+
+
+def _c(model: nn.Module, out: str, weights: Literal["float32", "int8"]) -> None:
     try:
         program = compile(model, weights)
     except ConfigError as error:
-        raise ConfigError(
-            f"checkpoint {checkpoint!r}: {error}; spikeseq convert makes a spiking model of an LSTM"
-        ) from error
+        raise ConfigError(f"{error}; spikeseq convert makes a spiking model of an LSTM") from error
     export_c(program, out)
     console.print(f"weights: {program.nbytes:,} bytes; each stream: {program.stream().nbytes:,} bytes")
     console.print(f"written: {out}; build it with: make -C {out}")
+
+
+def _onnx(found: AnyFile, out: str, whole: bool) -> None:
+    made = to_onnx(found.model, out, "whole" if whole else "step", found.element_shape)
+    for label, values in (("inputs", made.graph.input), ("outputs", made.graph.output)):
+        shapes = [[d.dim_param or str(d.dim_value) for d in v.type.tensor_type.shape.dim] for v in values]
+        shown = (f"{v.name} [{', '.join(shape)}]" for v, shape in zip(values, shapes, strict=True))
+        console.print(f"{label}: {', '.join(shown)}")
+    console.print(f"written: {out}, {made.ByteSize():,} bytes")
+
+
+def _nir(found: AnyFile, out: str, dt: float | None) -> None:
+    graph = to_nir(found.model, out, found.element_shape, dt)
+    console.print(f"nodes: {', '.join(f'{name} {type(node).__name__}' for name, node in graph.nodes.items())}")
+    if graph.metadata["reset"] == "subtract":
+        console.print(
+            "reset by subtraction stands in the metadata: NIR's own neurons reset to v_reset (docs/exchange.md)"
+        )
+    if graph.metadata["readout"] == "mean":
+        console.print("the output is a sum: divide it by the number of elements")
+    console.print(f"written: {out}")

@@ -15,12 +15,16 @@ from spikeseq.cli.commands import convert, evaluate, train
 from spikeseq.cli.demo import demo
 from spikeseq.cli.energy import energy
 from spikeseq.cli.export import export
+from spikeseq.cli.import_ import import_
 from spikeseq.cli.latency import latency
 from spikeseq.cli.listen import listen
 from spikeseq.cli.report import report
 from spikeseq.errors import SpikeseqError
 
-COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, latency, listen, export, report, demo)}
+COMMANDS = {
+    f.__name__.rstrip("_"): f
+    for f in (train, convert, evaluate, energy, latency, listen, export, import_, report, demo)
+}
 FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
 MANY = ("runs",)  # arguments without "--" that take one or more values
 

@@ -6,6 +6,7 @@ of additions::
     IF         neuron updates 2 (current, reset)                comparisons 1
     LIF        neuron updates 1 (reset)                         comparisons 1   leak: 1 element-wise MAC, which adds the current
                a leak that the audit takes for shifts, a sum of d signed powers of two: no MAC, d neuron updates in its place
+    CubaLIF    as LIF, and its current's leak in the same way
     Integrator neuron updates 1;  normalised by length: 1 element-wise MAC for each row and unit
 
 A reset to zero adds nothing. Thresholds and leaks of channels are words in memory, those of a whole layer are constants.
@@ -21,6 +22,7 @@ from spikeseq.energy.auditing.operands import is_small_dyadic
 from spikeseq.energy.counts import LayerCount
 from spikeseq.energy.recurrent import elements_of
 from spikeseq.energy.registry import Call, register
+from spikeseq.nn.cuba import CubaLIF
 from spikeseq.nn.lif import IF, LIF
 from spikeseq.nn.observe import Seen
 from spikeseq.nn.readout import Integrator
@@ -39,26 +41,29 @@ def signed_powers(value: float) -> int:
     return digits
 
 
-@register(LIF, IF)
-def neurons(module: LIF | IF, call: Call) -> list[LayerCount]:
+@register(LIF, IF, CubaLIF)
+def neurons(module: LIF | IF | CubaLIF, call: Call) -> list[LayerCount]:
     """Each call of a layer of neurons."""
     return [_neurons(module, call.name, seen) for seen in call.seen if seen.module is module]
 
 
-def _neurons(module: LIF | IF, name: str, seen: Seen) -> LayerCount:
+def _neurons(module: LIF | IF | CubaLIF, name: str, seen: Seen) -> LayerCount:
     elements, units = elements_of(seen), float(seen.output.shape[-1])
     spikes = float(seen.output.sum())
     leaks = module.effective().leak.detach().flatten()
+    fields, channels = 1, len(leaks)  # of the state
+    if isinstance(module, CubaLIF):
+        fields, leaks = 2, torch.cat([leaks, module.current_leak.detach().clamp(0, 1).flatten()])
     multiplied = [not is_small_dyadic(leak) for leak in leaks]
     shifted = [0 if product else signed_powers(float(leak)) for leak, product in zip(leaks, multiplied, strict=True)]
     updates = elements * units
-    each = updates / len(leaks)  # units of a channel, over all elements
+    each = updates / channels  # units of a channel, over all elements
     macs, resets = each * sum(multiplied), updates * (module.step.reset == "subtract")
     return LayerCount(
         name, macs=macs, elementwise=macs, neuron_updates=each * sum(shifted) + resets, comparisons=updates, spikes=spikes,
-        weight_reads=0.0 if module.channels is None else updates + macs, state_reads=2 * updates,
-        state_writes=updates + spikes, spike_state_accesses=spikes, elements=elements, recurrent=True,
-        weight_words=float(sum(p.numel() for p in module.parameters())), state_words=units,
+        weight_reads=0.0 if module.channels is None else updates + macs, state_reads=(1 + fields) * updates,
+        state_writes=fields * updates + spikes, spike_state_accesses=spikes, elements=elements, recurrent=True,
+        weight_words=float(sum(p.numel() for p in module.parameters())), state_words=fields * units,
     )  # fmt: skip
 
 

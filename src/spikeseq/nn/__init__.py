@@ -4,6 +4,7 @@ from spikeseq.nn.adlif import AdLIF
 from spikeseq.nn.cell import GRUCell, HardLSTMCell, LSTMCell, QuantizedLSTMCell, SpikingLSTMCell, StreamLSTMCell
 from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.nn.conv import SpikingConv1d, SpikingConv1dState, SpikingConv2d
+from spikeseq.nn.cuba import CubaLIF
 from spikeseq.nn.current_cell import (
     AdLIFCell,
     GatedCurrentCell,
@@ -25,6 +26,7 @@ from spikeseq.nn.rnn import RNN
 from spikeseq.nn.sequential import Sequential
 from spikeseq.nn.text import TextClassifier
 from spikeseq.ops.cells.adlif import AdLIFState
+from spikeseq.ops.cells.cuba_lif import CubaState
 from spikeseq.ops.cells.current import CurrentState
 from spikeseq.ops.cells.gated_current import HardGatedState
 from spikeseq.ops.cells.gru import GRUState
@@ -42,6 +44,8 @@ __all__ = [
     "AdLIFCell",
     "AdLIFState",
     "CodedCurrentState",
+    "CubaLIF",
+    "CubaState",
     "CurrentState",
     "DropoutState",
     "FrameClassifier",

@@ -41,6 +41,11 @@ def save_model(
 
 def read_content(path: str | Path) -> dict[str, Any]:
     """Read a model file's plain content. Raises CheckpointError when it is missing, damaged or another kind of file."""
+    return read_file(path, FORMAT, {"settings": dict, "sizes": list, "state": dict, "notes": dict})
+
+
+def read_file(path: str | Path, format: str, kinds: dict[str, type]) -> dict[str, Any]:
+    """The same for any ``format``, whose content has fields of ``kinds``."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -51,11 +56,10 @@ def read_content(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"checkpoint {str(path)!r} cannot be read ({error}); it is damaged or no model file"
         ) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != format:
         raise CheckpointError(
-            f"checkpoint {str(path)!r} is not a {FORMAT} file; pass a model file such as runs/X/model.pt"
+            f"checkpoint {str(path)!r} is not a {format} file; pass a model file such as runs/X/model.pt"
         )
-    kinds = {"settings": dict, "sizes": list, "state": dict, "notes": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(content.get(name), kind)]
     if wrong:
         raise CheckpointError(
@@ -89,10 +93,10 @@ def load_sequence_model(path: str | Path) -> tuple[SequenceClassifier, ModelSett
     return model, settings, notes
 
 
-def load_weights(model: nn.Module, state: dict[str, Any], path: str) -> None:
-    """Load weights that must fit. Raises CheckpointError naming the first parameters that do not."""
+def load_weights(model: nn.Module, state: dict[str, Any], path: str, assign: bool = False) -> None:
+    """Load weights that must fit, or ``assign`` them. Raises CheckpointError naming the first parameters that do not."""
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(state, assign=assign)
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines()[1:3]]
         raise CheckpointError(

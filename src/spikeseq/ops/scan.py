@@ -14,7 +14,9 @@ The equation of a cell is written in ops/cells and nowhere else; ops/fuse.py com
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import torch
@@ -27,6 +29,18 @@ from spikeseq.ops.matmul import product, weight_gradient
 from spikeseq.ops.reference import MaskedStep, Step
 
 CHUNK = 1 << 21  # numbers in the preactivations of a chunk
+Runner = Callable[..., tuple[Tensor, Any]]  # takes what scan() takes, gives what it gives
+_runner: ContextVar[Runner | None] = ContextVar("spikeseq_runner", default=None)
+
+
+@contextmanager
+def run_by(runner: Runner) -> Iterator[None]:
+    """Inside the block, :func:`scan` leaves every scan to ``runner``: an exporter sees where a model has its loops."""
+    token = _runner.set(runner)
+    try:
+        yield
+    finally:
+        _runner.reset(token)
 
 
 class Projection(NamedTuple):
@@ -58,6 +72,8 @@ def scan(
     source, weight, bias = drive if isinstance(drive, Projection) else (drive, None, None)
     if source.shape[0] == 0:
         raise ConfigError("drive has length 0: a sequence needs at least one element")
+    if (runner := _runner.get()) is not None:
+        return runner(step, drive, recurrent_weight, state, params, mask)
     meta = (step, type(state), type(params), mask, len(state))
     output, *last = _Scan.apply(meta, source, weight, bias, recurrent_weight, *state, *params)
     if mask is not None:

@@ -1,0 +1,131 @@
+"""Networks that cross to and from other frameworks, compared spike for spike on the digits' test data (peers.sh installs them).
+
+NIR: a network of ours, trained for a moment, written as a NIR graph and imported by each framework. State: a network of the
+framework's neurons, loaded by its state_dict. A row says which share of all spikes differs (0: every one equal).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from common import Column, console, finish, options_parser, show, start
+from exchange_peers import NIR_PEERS, STATE_CASES, Case, quiet, run_case
+from spikeseq import data
+from spikeseq import nn as snn
+from spikeseq.exchange import from_spikingjelly, from_snntorch, to_nir
+
+COLUMNS = (
+    Column("case"), Column("framework"), Column("differ", "share of spikes that differ", digits=6), Column("rate", "spike rate", digits=3),
+    Column("spikes", "spikes compared", digits=0), Column("refused", "why not"),
+)  # fmt: skip
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+    "LIF, leak 0.9": lambda c: snn.LIF(leak=0.9, reset="zero"),
+    "LIF, a leak for each channel": lambda c: snn.LIF(c, leak=0.9, reset="zero"),
+    "IF": lambda c: snn.IF(reset="zero"),
+    "CubaLIF": lambda c: snn.CubaLIF(leak=0.9, current_leak=0.7, reset="zero"),
+}
+HIDDEN, SEEN = 32, 4  # units; times that a digit's rows are shown
+
+
+def network(name: str, steps: int) -> snn.Sequential:
+    """A classifier of digits by spikes, trained for some steps."""
+    torch.manual_seed(0)
+    layers = [nn.Linear(8, HIDDEN), NETWORKS[name](HIDDEN), nn.Linear(HIDDEN, 10), NETWORKS[name](10)]
+    model = snn.Sequential(*layers)
+    train = data.load("digits", order="rows").train
+    optimiser = torch.optim.Adam(model.parameters(), 2e-2)
+    for step in range(steps):
+        rows = (torch.arange(64) + 64 * step) % len(train.x)
+        loss = nn.functional.cross_entropy(model(sequences(train.x[rows]))[0].mean(0) * 10, train.y[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return model.eval()
+
+
+def sequences(x: Tensor) -> Tensor:
+    """``[B, 8, 8]`` -> ``[L, B, 8]``: the rows, several times, about as large as a threshold."""
+    return 2 * x.repeat(1, SEEN, 1).transpose(0, 1)
+
+
+def row(case: str, framework: str, run: Callable[[], tuple[Tensor, Tensor]]) -> dict[str, Any]:
+    """Spikes as we and as the framework have them."""
+    try:
+        with torch.no_grad(), quiet():
+            ours, theirs = run()
+    except Exception as error:  # foreign code raises what it likes
+        return {"case": case, "framework": framework, "refused": f"{type(error).__name__}: {' '.join(str(error).split())[:90]}"}
+    differ = float((ours != theirs.to(ours)).float().mean())
+    return {"case": case, "framework": framework, "differ": differ, "rate": float(ours.mean()), "spikes": ours.numel()}
+
+
+def nir_rows(x: Tensor, y: Tensor, steps: int) -> list[dict[str, Any]]:
+    """Every network in every framework."""
+    rows = []
+    for name in NETWORKS:
+        model = network(name, steps)
+        graph = to_nir(model)
+        for framework, run in NIR_PEERS.items():
+            rows.append(row(name, framework, lambda run=run, g=graph, m=model: (m(x)[0], run(g, x))))
+        with torch.no_grad():
+            accuracy = float((model(x)[0].mean(0).argmax(1) == y).float().mean())
+        console.print(f"{name}: test accuracy {accuracy:.4f}", highlight=False)
+    return rows
+
+
+def ours_of(case: Case, state: dict[str, Tensor]) -> snn.Sequential:
+    """The network of a case, loaded by its state_dict."""
+    if case.framework == "snnTorch":
+        return from_snntorch(state, list(case.layers), reset_delay=case.reset_delay)
+    return from_spikingjelly(state, list(case.layers))
+
+
+def fixtures(path: Path, steps: int) -> None:
+    """Write state_dicts, inputs and spikes of every case: what tests/exchange/test_peers.py compares with."""
+    arrays: dict[str, Any] = {}
+    for name, case in STATE_CASES.items():
+        torch.manual_seed(2)
+        x = 1.2 * torch.randn(steps, 2, 6) + 0.4
+        state, spikes = run_case(case, x, (6, 10, 4))
+        arrays |= {f"{name}|{key}": value.numpy() for key, value in state.items()}
+        arrays |= {f"{name}|x": x.numpy(), f"{name}|spikes": spikes.numpy().astype(np.uint8)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, names=np.array(json.dumps(list(STATE_CASES))), **arrays)
+    console.print(f"fixtures: {path}, {path.stat().st_size:,} bytes", highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = options_parser("exchange", __doc__, rounds=1)
+    parser.add_argument("--fixtures", type=Path, help="write small arrays for the tests to this .npz file")
+    options = parser.parse_args(arguments)
+    began = start(options)
+    test = data.load("digits", order="rows").test
+    count = 8 if options.quick else len(test.x)
+    x, y = sequences(test.x[:count]), test.y[:count]
+    found = nir_rows(x, y, 1 if options.quick else 120)
+    show(found, COLUMNS, "NIR: ours, imported")
+    torch.manual_seed(3)
+    states = []
+    for name, case in STATE_CASES.items():
+
+        def both(case: Case = case) -> tuple[Tensor, Tensor]:
+            state, theirs = run_case(case, x, (8, HIDDEN, 10))
+            return ours_of(case, state)(x)[0], theirs
+
+        states.append(row(name, case.framework, both))
+    show(states, COLUMNS, "state_dict: theirs, loaded")
+    if options.fixtures:
+        fixtures(options.fixtures, 30)
+    finish("exchange", options, began, {"rows": found + states, "elements": len(x)})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

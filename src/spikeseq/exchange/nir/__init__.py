@@ -1,0 +1,1 @@
+"""Networks of membranes as NIR graphs (Neuromorphic Intermediate Representation), and back."""
