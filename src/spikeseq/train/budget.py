@@ -22,6 +22,7 @@ from spikeseq.nn import observing
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import compiling
 from spikeseq.train.losses import spike_rate
+from spikeseq.train.ranks import ranks, total
 
 GAIN = 0.05  # eta: a rate twice too high doubles the weight in 14 steps
 AIM = 0.97  # share of the target that is steered to, so that rates on other data stay within the budget
@@ -38,10 +39,10 @@ class SpikeBudget:
         self._spiking: nn.Module | None = None
         self._rates: list[tuple[float, float]] = []
 
-    def term(self, rate: Tensor) -> Tensor:
-        """Return the loss term for a batch's rate (scalar), and move the weight."""
+    def term(self, rate: Tensor, over_all: float | None = None) -> Tensor:
+        """Return the loss term for a batch's rate (scalar), and move the weight by it, or by the rate over all processes."""
         term = self.weight * rate
-        excess = self.ratio * float(rate.detach()) / (AIM * self.target) - 1
+        excess = self.ratio * (float(rate.detach()) if over_all is None else over_all) / (AIM * self.target) - 1
         self.weight = min(MOST, max(LEAST, self.weight * math.exp(GAIN * min(2.0, excess))))
         return term
 
@@ -52,7 +53,7 @@ class SpikeBudget:
     @torch.no_grad()
     def measure(self, model: nn.Module, run: Callable[[nn.Module], Tensor]) -> None:
         """Count spikes of the training graph and of the spiking network on the epoch's first batches, each ``run`` once."""
-        if len(self._rates) >= MEASURED:
+        if len(self._rates) * ranks().processes >= MEASURED:
             return
         rates = []
         for network in (model, self._spiking):
@@ -64,7 +65,8 @@ class SpikeBudget:
 
     def finish(self) -> float:
         """After a validation epoch: the rate of the spiking network."""
-        trained, real = (sum(column) / len(self._rates) for column in zip(*self._rates, strict=True))
+        *sums, batches = total([*(sum(column) for column in zip(*self._rates, strict=True)), len(self._rates)])
+        trained, real = (rate / batches for rate in sums)
         self.ratio = real / trained if trained else 1.0
         self._spiking = None
         return real

@@ -14,6 +14,7 @@ from spikeseq.data.speech.augmentation import Augmentation
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.settings import ModelSettings
 from spikeseq.shapes import check_time_steps
+from spikeseq.train.machines import TrainerSettings
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class Recipe:
     seed: of weights, order of batches and dropout
     task: a class for each sequence (classify), text (text) or frame (frames), or labels in their order (ctc)
     beam_width: of the prefix beam search at the final test of task: ctc; 0 for the most probable path alone
+    trainer: on what: processes, machines, number format
     """
 
     name: str
@@ -137,6 +139,7 @@ class Recipe:
     seed: int = 0
     task: Literal["classify", "text", "frames", "ctc"] = "classify"
     beam_width: int = 0
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
 
     def __post_init__(self) -> None:
         for path, value, low in (
@@ -146,6 +149,7 @@ class Recipe:
         ):  # fmt: skip
             if value < low:
                 raise ConfigError(f"{path}={value}: pass {low} or more")
+        self.trainer.check()
         t, gates = self.train, self.train.gate_schedule
         for path, number, good, remedy in (
             ("train.learning_rate", t.learning_rate, 0 < t.learning_rate < float("inf"), "pass a number above 0"),
