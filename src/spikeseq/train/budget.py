@@ -37,7 +37,7 @@ class SpikeBudget:
     def __init__(self, target: float) -> None:
         self.target, self.weight, self.ratio = target, FIRST, 1.0
         self._spiking: nn.Module | None = None
-        self._rates: list[tuple[float, float]] = []
+        self._rates: list[tuple[float, float, int]] = []  # of each batch: both rates times its elements, its elements
 
     def term(self, rate: Tensor, over_all: float | None = None) -> Tensor:
         """Return the loss term for a batch's rate (scalar), and move the weight by it, or by the rate over all processes."""
@@ -51,8 +51,11 @@ class SpikeBudget:
         self._spiking, self._rates = as_spiking(model).eval(), []
 
     @torch.no_grad()
-    def measure(self, model: nn.Module, run: Callable[[nn.Module], Tensor]) -> None:
-        """Count spikes of the training graph and of the spiking network on the epoch's first batches, each ``run`` once."""
+    def measure(self, model: nn.Module, run: Callable[[nn.Module], Tensor], elements: int = 1) -> None:
+        """Count spikes of the training graph and of the spiking network on the epoch's first batches, each ``run`` once.
+
+        elements  what the batch weighs in the mean over them
+        """
         if len(self._rates) * ranks().processes >= MEASURED:
             return
         rates = []
@@ -61,12 +64,12 @@ class SpikeBudget:
             with compiling("never"), observing() as seen:
                 run(network)
             rates.append(float(spike_rate(seen)))
-        self._rates.append((rates[0], rates[1]))
+        self._rates.append((elements * rates[0], elements * rates[1], elements))
 
     def finish(self) -> float:
         """After a validation epoch: the rate of the spiking network."""
-        *sums, batches = total([*(sum(column) for column in zip(*self._rates, strict=True)), len(self._rates)])
-        trained, real = (rate / batches for rate in sums)
+        *sums, elements = total([sum(column) for column in zip(*self._rates, strict=True)])
+        trained, real = (rate / elements for rate in sums)
         self.ratio = real / trained if trained else 1.0
         self._spiking = None
         return real

@@ -36,6 +36,7 @@ from spikeseq.train.evaluate import evaluate
 from spikeseq.train.inputs import calibration_rows, front_end, largest_inputs, load_data, loaders, task_of
 from spikeseq.train.launch import lost_processes, trainer_arguments
 from spikeseq.train.module import ClassifierModule
+from spikeseq.train.ranks import leave
 from spikeseq.train.recipe import Recipe
 from spikeseq.train.start_network import start_network, with_seed
 
@@ -93,6 +94,7 @@ def fit(
         trainer.fit(module, train, valid, ckpt_path=None if point is None else str(last))
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
+    leave()  # what follows is rank 0's alone
     seconds = time.time() - started
     load_weights(module, torch.load(best.best_model_path, weights_only=True)["state_dict"], best.best_model_path)
     kept = max(module.history, key=lambda row: row["score"])

@@ -99,7 +99,7 @@ class ClassifierModule(L.LightningModule):
         if self.longest is not None:
             batch = self.task.cut(batch, self.longest)
         with compiling(s.compile), observing() as seen:
-            logits = self.task.logits(self.model, batch)
+            logits = self.task.logits(self.model, batch).float()  # of bfloat16: a loss in full precision
         own = weights(self.task.count(batch), self.task.elements(batch))
         loss = own.items * self.task.loss(logits, batch, s.label_smoothing)
         if s.distillation:
@@ -127,7 +127,8 @@ class ClassifierModule(L.LightningModule):
     def validation_step(self, batch: Any, _: int) -> None:
         """Measure the outputs, and spikes where they are on a budget."""
         if self.budget:
-            self.budget.measure(self.model, lambda model: self.task.logits(model, batch))
+            elements = self.task.elements(batch)
+            self.budget.measure(self.model, lambda model: self.task.logits(model, batch), elements)
         with compiling(self.settings.compile_evaluation):
             self.meter.add(self.task.logits(self.model, batch), batch)
 

@@ -35,6 +35,12 @@ def ranks() -> Ranks:
 ALONE = Ranks(0, 1)
 
 
+def leave() -> None:
+    """Leave the group of processes, if there is one: each goes on alone, and :func:`ranks` says so."""
+    if ranks().processes > 1:
+        dist.destroy_process_group()
+
+
 def global_batches(order: Tensor, size: int, processes: int) -> list[Tensor]:
     """Batches of ``size`` rows for each process. A last one that has not a row for each joins the one before.
 

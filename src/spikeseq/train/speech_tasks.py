@@ -152,10 +152,11 @@ class ErrorRate:
         self._names, self._decoders = data.scored, decoders
         characters = data.unit == "character"
         self._joint = "" if characters else " "  # characters make words themselves, phones are the words
+        alone = {"sync_on_compute": False}  # tally and take add up over processes
         self._rates: dict[str, dict[str, WordErrorRate | CharErrorRate]] = {
-            suffix: {f"wer{suffix}": WordErrorRate(), f"cer{suffix}": CharErrorRate()}
+            suffix: {f"wer{suffix}": WordErrorRate(**alone), f"cer{suffix}": CharErrorRate(**alone)}
             if characters
-            else {f"per{suffix}": WordErrorRate()}
+            else {f"per{suffix}": WordErrorRate(**alone)}
             for suffix in decoders
         }
 
