@@ -17,10 +17,12 @@ from spikeseq.cli.energy import energy
 from spikeseq.cli.export import export
 from spikeseq.cli.latency import latency
 from spikeseq.cli.listen import listen
+from spikeseq.cli.sweep import sweep
 from spikeseq.errors import SpikeseqError
 
-COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, latency, listen, export, demo)}
+COMMANDS = {f.__name__: f for f in (train, sweep, convert, evaluate, energy, latency, listen, export, demo)}
 FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
+MANY = {"objectives": ("accuracy", "energy")}  # options of one or more words, and which
 
 
 def parser() -> ArgumentParser:
@@ -37,9 +39,11 @@ def parser() -> ArgumentParser:
         free = [p.name for p in inspect.signature(function).parameters.values() if p.name in FREE and p.default is None]
         for argument in free:
             sub.add_argument(argument, nargs="?", help=texts[argument])
-        sub.add_function_arguments(function, as_positional=True, skip={*flags, *free, "set"})
+        sub.add_function_arguments(function, as_positional=True, skip={*flags, *free, *MANY, "set"} & {*texts})
         for flag, default in flags.items():  # "--resume" alone, and "--resume true"
             sub.add_argument(f"--{flag}", action=ActionYesNo, nargs="?", default=default, help=texts[flag])
+        for option in MANY.keys() & texts.keys():
+            sub.add_argument(f"--{option}", nargs="+", choices=MANY[option], help=texts[option])
         if "set" in texts:
             sub.add_argument("--set", action="append", help=texts["set"])
         commands.add_subcommand(name, sub)
