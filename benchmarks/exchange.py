@@ -61,7 +61,11 @@ def row(case: str, framework: str, run: Callable[[], tuple[Tensor, Tensor]]) -> 
         with torch.no_grad(), quiet():
             ours, theirs = run()
     except Exception as error:  # foreign code raises what it likes
-        return {"case": case, "framework": framework, "refused": f"{type(error).__name__}: {' '.join(str(error).split())[:90]}"}
+        return {
+            "case": case,
+            "framework": framework,
+            "refused": f"{type(error).__name__}: {' '.join(str(error).split())[:90]}",
+        }
     differ = float((ours != theirs.to(ours)).float().mean())
     return {"case": case, "framework": framework, "differ": differ, "rate": float(ours.mean()), "spikes": ours.numel()}
 

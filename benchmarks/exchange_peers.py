@@ -87,7 +87,9 @@ STATE_CASES = {
         "snnTorch", "Synaptic", {"alpha": 0.6, "beta": 0.8, "reset_mechanism": "zero", "reset_delay": False}
     ),
     "LIFNode": Case("SpikingJelly", "LIFNode", {"tau": 2.0, "v_threshold": 0.5}),
-    "LIFNode, input whole, subtract": Case("SpikingJelly", "LIFNode", {"tau": 3.0, "decay_input": False, "v_reset": None}),
+    "LIFNode, input whole, subtract": Case(
+        "SpikingJelly", "LIFNode", {"tau": 3.0, "decay_input": False, "v_reset": None}
+    ),
     "LIFNode, v_reset -0.25": Case("SpikingJelly", "LIFNode", {"tau": 2.0, "v_threshold": 0.5, "v_reset": -0.25}),
     "ParametricLIFNode": Case("SpikingJelly", "ParametricLIFNode", {"init_tau": 3.0, "v_threshold": 0.5}),
     "IFNode": Case("SpikingJelly", "IFNode", {"v_threshold": 0.75}),

@@ -34,6 +34,10 @@ class CompilerError(SpikeseqError, RuntimeError):
     """Steps were to be compiled in any case, and this machine's compiler is missing or fails."""
 
 
+class LostProcessError(SpikeseqError, RuntimeError):
+    """A process that works together with this one was killed or does not answer."""
+
+
 def nearest(word: str, valid: Iterable[str]) -> str:
     """Return the remedy for a misspelt name: the closest valid one, then all of them."""
     names = sorted(valid)

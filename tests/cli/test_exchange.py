@@ -86,7 +86,11 @@ def test_what_is_refused(spikeseq, lif):
 
 
 def test_a_package_that_is_missing(spikeseq, lif, monkeypatch):
-    for package, arguments in (("onnx", ("export", "onnx", lif)), ("nir", ("export", "nir", lif)), ("nir", ("import", "nir", "a"))):
+    for package, arguments in (
+        ("onnx", ("export", "onnx", lif)),
+        ("nir", ("export", "nir", lif)),
+        ("nir", ("import", "nir", "a")),
+    ):
         with monkeypatch.context() as patch:
             for name in [n for n in __import__("sys").modules if n.startswith(f"spikeseq.exchange.{package}")]:
                 patch.delitem(__import__("sys").modules, name)

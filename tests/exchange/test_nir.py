@@ -58,7 +58,10 @@ def test_written_and_read_back(reset, readout, spread, tmp_path):
 
 def test_parameters_are_those_of_the_equations(spread):
     """NIR's own equations, by Euler's method at dt, run beside ours."""
-    model = spread(snn.Sequential(nn.Linear(6, 20), snn.LIF(20, reset="zero"), nn.Linear(20, 8), snn.CubaLIF(8, reset="zero")), True)
+    model = spread(
+        snn.Sequential(nn.Linear(6, 20), snn.LIF(20, reset="zero"), nn.Linear(20, 8), snn.CubaLIF(8, reset="zero")),
+        True,
+    )
     nodes = list(to_nir(model, dt=0.01).nodes.values())[1:-1]
     x = values(40, 1, 6)
     v, u, i, spikes = np.zeros(20), np.zeros(8), np.zeros(8), []
@@ -101,7 +104,9 @@ def test_dt_and_reset_are_asked_for():
 
 
 def test_pools_and_one_dimension(spread, tmp_path):
-    own = spread(snn.Sequential(nn.Conv1d(2, 3, 3, padding=1), snn.LIF(3, reset="zero"), nn.Flatten(), nn.Linear(15, 2)), True)
+    own = spread(
+        snn.Sequential(nn.Conv1d(2, 3, 3, padding=1), snn.LIF(3, reset="zero"), nn.Flatten(), nn.Linear(15, 2)), True
+    )
     to_nir(own, tmp_path / "a.nir", (2, 5))
     x = values(9, 2, 2, 5)
     assert torch.equal(run(from_nir(tmp_path / "a.nir").model, x), run(own, x))

@@ -55,6 +55,8 @@ def train(
     plan = read_recipe(recipe, overrides)
     folder = Path(out or f"runs/{plan.name}/seed{plan.seed}")
     run = fit(plan, folder, resume, progress)
+    if run.rank:
+        return
     if record:
         write_record(run.record, Path(record) / f"{plan.name}/seed{plan.seed}.json")
     m = run.record.metrics

@@ -19,14 +19,16 @@ from spikeseq.cli.import_ import import_
 from spikeseq.cli.latency import latency
 from spikeseq.cli.listen import listen
 from spikeseq.cli.report import report
+from spikeseq.cli.sweep import sweep
 from spikeseq.errors import SpikeseqError
 
 COMMANDS = {
     f.__name__.rstrip("_"): f
-    for f in (train, convert, evaluate, energy, latency, listen, export, import_, report, demo)
+    for f in (train, sweep, convert, evaluate, energy, latency, listen, export, import_, report, demo)
 }
 FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
 MANY = ("runs",)  # arguments without "--" that take one or more values
+CHOICES = {"objectives": ("accuracy", "energy")}  # options of one or more words, and which
 
 
 def parser() -> ArgumentParser:
@@ -46,9 +48,12 @@ def parser() -> ArgumentParser:
         many = [name for name in MANY if name in texts]
         for argument in many:
             sub.add_argument(argument, nargs="+", help=texts[argument])
-        sub.add_function_arguments(function, as_positional=True, skip={*flags, *free, *many, "set"})
+        left: set[str | int] = {*flags, *free, *many, *(CHOICES.keys() & texts.keys()), "set"}
+        sub.add_function_arguments(function, as_positional=True, skip=left)
         for flag, default in flags.items():  # "--resume" alone, and "--resume true"
             sub.add_argument(f"--{flag}", action=ActionYesNo, nargs="?", default=default, help=texts[flag])
+        for option in CHOICES.keys() & texts.keys():
+            sub.add_argument(f"--{option}", nargs="+", choices=CHOICES[option], help=texts[option])
         if "set" in texts:
             sub.add_argument("--set", action="append", help=texts["set"])
         commands.add_subcommand(name, sub)

@@ -12,6 +12,8 @@ For queries of L elements, S source elements that are there, width E, in one sen
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from spikeseq.energy.counts import LayerCount
@@ -48,8 +50,11 @@ def attention(module: Attention, call: Call) -> list[LayerCount]:
     query, key, value, there = (call.argument(i, n) for i, n in enumerate(("query", "key", "value", "there")))
     targets, width = float(query.shape[1]), float(query.shape[2])
     rows, pairs = float(query.shape[:2].numel()), float(there.sum()) * targets
-    sizes = {"elements": rows, "state_words": (float(there.sum()) / len(query) * 2 + 2) * width}
-    reads = {"state_reads": 2 * pairs * width + float(query.numel()), "state_writes": pairs + rows * width}
+    sizes: dict[str, Any] = {"elements": rows, "state_words": (float(there.sum()) / len(query) * 2 + 2) * width}
+    reads: dict[str, Any] = {
+        "state_reads": 2 * pairs * width + float(query.numel()),
+        "state_writes": pairs + rows * width,
+    }
     if module.mode == "softmax":
         return [LayerCount(call.name, macs=2 * pairs * width, **reads, **sizes)]
     adds = _meeting(graded(query, 1), graded(key, 1), there) + _weighted(call.output[1], value, there)
@@ -73,9 +78,9 @@ def gated_sum(module: GatedSum, call: Call) -> list[LayerCount]:
     """An addition where both populations spike; two products for values."""
     _, a, b = (call.argument(i, n) for i, n in enumerate(("r", "a", "b")))
     values, channels = float(a.numel()), float(a.shape[-1])
-    sizes = {"elements": values / channels, "weight_words": channels, "state_words": channels}
+    sizes: dict[str, Any] = {"elements": values / channels, "weight_words": channels, "state_words": channels}
     if module.sigmoid or spike_counts(a) is None or spike_counts(b) is None:
-        traffic = {"weight_reads": values, "state_reads": 3 * values, "state_writes": values}
+        traffic: dict[str, Any] = {"weight_reads": values, "state_reads": 3 * values, "state_writes": values}
         return [LayerCount(call.name, macs=2 * values, elementwise=2 * values, **traffic, **sizes)]
     both = float((a * b).sum())
     traffic = {"weight_reads": both, "state_reads": both, "state_writes": both}

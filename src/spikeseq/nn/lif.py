@@ -17,6 +17,7 @@ from spikeseq.nn.neurons import NeuronOptions, Neurons
 from spikeseq.nn.observe import Seen, report
 from spikeseq.nn.sequence import check_state, run_time_first, valid_mask, without_padding
 from spikeseq.ops.neuron import LIFState
+from spikeseq.ops.precision import full_precision
 from spikeseq.ops.scan import scan
 
 
@@ -38,6 +39,7 @@ class _Layer(Neurons):
         state = LIFState(state) if isinstance(state, Tensor) else state
         return run_time_first(self._run, x, state, lengths, self.batch_first)
 
+    @full_precision
     def _run(self, x: Tensor, state: LIFState | None, lengths: Tensor | None) -> tuple[Tensor, LIFState]:
         batch, units = x.shape[1], x.shape[2:]
         currents = without_padding(x, lengths).flatten(2)
@@ -92,6 +94,7 @@ class IF(_Layer):
 class _Cell(Neurons):
     """Neurons, one element."""
 
+    @full_precision
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, LIFState]:
         """Advance one element: currents ``[B, C, ..]`` or ``[C]`` -> spikes and state of that shape; None means zeros."""
         rows = x.unsqueeze(0) if x.dim() == 1 else x

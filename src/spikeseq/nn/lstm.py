@@ -15,6 +15,7 @@ from spikeseq.nn.kinds import GridKind, GRUKind, HardKind, LSTMKind, QuantizedKi
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.replicas import SpikingLSTMState, join_replicas
 from spikeseq.ops import wavefront
+from spikeseq.ops.precision import full_precision
 from spikeseq.ops.schedule import Order
 from spikeseq.shapes import check_max_packet, check_sequence, check_time_steps
 
@@ -89,6 +90,7 @@ class QuantizedLSTM(Recurrent):
 class _NodeWise(Recurrent):
     """A spiking layer that can also run node by node (n, t, layer) in a chosen order."""
 
+    @full_precision
     def run(self, x: Tensor, state: Any = None, order: Order = "wavefront") -> RunResult:
         """Run the sequence node by node, for inference: exact in every order (ops/wavefront.py).
 

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.sequence import check_state, run_time_first, valid_mask, without_padding
+from spikeseq.ops.precision import full_precision
 
 
 class IntegratorState(NamedTuple):
@@ -45,12 +46,14 @@ class Integrator(nn.Module):
         """As :meth:`forward`, the value after every element: ``[L, B, C, ..]`` in the layout of ``x``."""
         return run_time_first(self._all, x, state, lengths, self.batch_first)[0]
 
+    @full_precision
     def _last(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, IntegratorState]:
         start = self._start(x, state)
         seen = torch.full_like(start.elements, x.shape[0]) if lengths is None else lengths.to(start.elements)
         end = IntegratorState(start.v + without_padding(x, lengths).sum(0), start.elements + seen)
         return self._value(end), end
 
+    @full_precision
     def _all(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, IntegratorState]:
         start = self._start(x, state)
         new = torch.ones(x.shape[:2]) if lengths is None else valid_mask(lengths, x)

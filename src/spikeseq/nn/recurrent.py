@@ -14,6 +14,7 @@ from spikeseq.nn.observe import Seen, report
 from spikeseq.nn.packing import pack_like, unpack
 from spikeseq.nn.sequence import valid_mask
 from spikeseq.nn.states import join_state, split_state
+from spikeseq.ops.precision import full_precision
 from spikeseq.shapes import check_lengths, check_sequence, check_size
 
 
@@ -130,6 +131,7 @@ class Recurrent(nn.Module):
         output, state = self._run(x.transpose(0, 1) if self.batch_first else x, state, lengths)
         return output.transpose(0, 1) if self.batch_first else output, self.kind.hand_out(state)
 
+    @full_precision
     def _run(self, x: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
         """Time first ``[L, B, I]`` -> ``[L, B, D H]`` and the public state."""
         check_sequence(x, self.input_size, False)

@@ -32,7 +32,10 @@ def compared_curves(histories: Mapping[str, Sequence[History]]) -> Figure:
         part, _, name = key.partition("_")
         percent = name in ("accuracy", *NAMES)
         for place, (label, runs) in enumerate(histories.items()):
-            style = {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place // len(COLOURS) % len(DASHES)]}
+            style: dict[str, Any] = {
+                "color": COLOURS[place % len(COLOURS)],
+                "linestyle": DASHES[place // len(COLOURS) % len(DASHES)],
+            }
             for number, history in enumerate(runs):
                 points = [(row["epoch"], row[key] * (100 if percent else 1)) for row in history if _there(row, key)]
                 x, y = [p[0] for p in points], [p[1] for p in points]

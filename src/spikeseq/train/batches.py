@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from spikeseq.data import Split
 from spikeseq.data.speech.augment import Augment
 from spikeseq.errors import ConfigError
+from spikeseq.train.ranks import ALONE, global_batches, ranks, share
 
 
 class Pick(NamedTuple):
@@ -38,45 +39,48 @@ class _Rows(Dataset[tuple[Tensor, Tensor]]):
 class _Batches(Sampler[Pick]):
     """Row numbers of each batch; shuffled by seed and epoch, or in order."""
 
-    def __init__(self, rows: int, size: int, seed: int | None) -> None:
-        self.rows, self.size, self.seed, self.epoch = rows, size, seed, 0
+    def __init__(self, rows: int, size: int, seed: int | None, shared: bool) -> None:
+        self.rows, self.size, self.seed, self.shared, self.epoch = rows, size, seed, shared, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[Pick]:
+        who = ranks() if self.shared else ALONE
         if self.seed is None:
-            return (Pick(rows, None) for rows in torch.arange(self.rows).split(self.size))
-        own = self.seed * 100_003 + self.epoch
+            whole = global_batches(torch.arange(self.rows), self.size, who.processes)
+            return (Pick(share(rows, who), None) for rows in whole)
+        own, size = self.seed * 100_003 + self.epoch, self.size * who.processes
         order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(own))
-        full = self.rows - self.rows % self.size if self.rows >= self.size else self.rows
-        # drop the ragged last batch
-        return (Pick(rows, batch_seed(own, k)) for k, rows in enumerate(order[:full].split(self.size)))
+        full = self.rows - self.rows % size if self.rows >= size else self.rows  # drop the ragged last batch
+        whole = global_batches(order[:full], self.size, who.processes)
+        return (Pick(share(rows, who), batch_seed(own, k * who.processes + who.rank)) for k, rows in enumerate(whole))
 
     def __len__(self) -> int:
-        ragged = self.seed is None or self.rows < self.size
-        return -(-self.rows // self.size) if ragged else self.rows // self.size
+        processes = ranks().processes if self.shared else 1
+        if self.seed is None or self.rows < self.size * processes:
+            return len(global_batches(torch.arange(self.rows), self.size, processes))
+        return self.rows // (self.size * processes)
 
 
 def batch_seed(epoch_seed: int, batch: int) -> int:
-    """Seed of what is drawn for one batch: its place in the epoch, and seed and epoch."""
+    """Seed of what is drawn for one process's batch: its place in the epoch, and seed and epoch."""
     return (epoch_seed * 1_000_003 + batch) % 2**63
 
 
 def train_batches(
     split: Split, size: int, seed: int, augment: Augment | None = None
 ) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Shuffled training batches ``x [B, L, I], y [B]``, x as ``augment(x, rows, generator)`` leaves it."""
+    """Shuffled training batches ``x [B, L, I], y [B]``, x as ``augment(x, rows, generator)`` leaves it; shared by all ranks."""
     # a generator of its own: an iterator draws a number when it is made, which a resumed run does at another moment
-    return DataLoader(
-        _Rows(split, augment), sampler=_Batches(len(split.y), size, seed), batch_size=None, generator=torch.Generator()
-    )
+    sampler = _Batches(len(split.y), size, seed, shared=True)
+    return DataLoader(_Rows(split, augment), sampler=sampler, batch_size=None, generator=torch.Generator())
 
 
-def eval_batches(split: Split, size: int = 256) -> DataLoader[tuple[Tensor, Tensor]]:
-    """All rows in order, ``x [B, L, I], y [B]``."""
-    return DataLoader(_Rows(split, None), sampler=_Batches(len(split.y), size, None), batch_size=None)
+def eval_batches(split: Split, size: int = 256, shared: bool = False) -> DataLoader[tuple[Tensor, Tensor]]:
+    """All rows in order, ``x [B, L, I], y [B]``; ``shared``: this process's share of them."""
+    return DataLoader(_Rows(split, None), sampler=_Batches(len(split.y), size, None, shared), batch_size=None)
 
 
 def image_shifter(split: Split, most: int, element_shape: Sequence[int] = ()) -> Augment | None:

@@ -22,6 +22,7 @@ from spikeseq.nn import observing
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import compiling
 from spikeseq.train.losses import spike_rate
+from spikeseq.train.ranks import ranks, total
 
 GAIN = 0.05  # eta: a rate twice too high doubles the weight in 14 steps
 AIM = 0.97  # share of the target that is steered to, so that rates on other data stay within the budget
@@ -36,12 +37,12 @@ class SpikeBudget:
     def __init__(self, target: float) -> None:
         self.target, self.weight, self.ratio = target, FIRST, 1.0
         self._spiking: nn.Module | None = None
-        self._rates: list[tuple[float, float]] = []
+        self._rates: list[tuple[float, float, int]] = []  # of each batch: both rates times its elements, its elements
 
-    def term(self, rate: Tensor) -> Tensor:
-        """Return the loss term for a batch's rate (scalar), and move the weight."""
+    def term(self, rate: Tensor, over_all: float | None = None) -> Tensor:
+        """Return the loss term for a batch's rate (scalar), and move the weight by it, or by the rate over all processes."""
         term = self.weight * rate
-        excess = self.ratio * float(rate.detach()) / (AIM * self.target) - 1
+        excess = self.ratio * (float(rate.detach()) if over_all is None else over_all) / (AIM * self.target) - 1
         self.weight = min(MOST, max(LEAST, self.weight * math.exp(GAIN * min(2.0, excess))))
         return term
 
@@ -50,9 +51,12 @@ class SpikeBudget:
         self._spiking, self._rates = as_spiking(model).eval(), []
 
     @torch.no_grad()
-    def measure(self, model: nn.Module, run: Callable[[nn.Module], Tensor]) -> None:
-        """Count spikes of the training graph and of the spiking network on the epoch's first batches, each ``run`` once."""
-        if len(self._rates) >= MEASURED:
+    def measure(self, model: nn.Module, run: Callable[[nn.Module], Tensor], elements: int = 1) -> None:
+        """Count spikes of the training graph and of the spiking network on the epoch's first batches, each ``run`` once.
+
+        elements  what the batch weighs in the mean over them
+        """
+        if len(self._rates) * ranks().processes >= MEASURED:
             return
         rates = []
         for network in (model, self._spiking):
@@ -60,11 +64,12 @@ class SpikeBudget:
             with compiling("never"), observing() as seen:
                 run(network)
             rates.append(float(spike_rate(seen)))
-        self._rates.append((rates[0], rates[1]))
+        self._rates.append((elements * rates[0], elements * rates[1], elements))
 
     def finish(self) -> float:
         """After a validation epoch: the rate of the spiking network."""
-        trained, real = (sum(column) / len(self._rates) for column in zip(*self._rates, strict=True))
+        *sums, elements = total([sum(column) for column in zip(*self._rates, strict=True)])
+        trained, real = (rate / elements for rate in sums)
         self.ratio = real / trained if trained else 1.0
         self._spiking = None
         return real

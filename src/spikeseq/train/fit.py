@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from spikeseq.conversion import ConvertConfig, convert
@@ -34,7 +35,9 @@ from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.curriculum import LengthCurriculum
 from spikeseq.train.evaluate import evaluate
 from spikeseq.train.inputs import calibration_rows, front_end, largest_inputs, load_data, loaders, task_of
+from spikeseq.train.launch import lost_processes, trainer_arguments
 from spikeseq.train.module import ClassifierModule
+from spikeseq.train.ranks import leave
 from spikeseq.train.recipe import Recipe
 from spikeseq.train.start_network import start_network, with_seed
 
@@ -46,15 +49,25 @@ class Run:
     record: Record
     folder: Path
     model: Network
+    rank: int = 0  # of this process; only rank 0 tests the model and writes
 
 
-def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool = True, test: bool = True) -> Run:
+def fit(
+    recipe: Recipe,
+    folder: str | Path,
+    resume: bool = False,
+    progress: bool = True,
+    test: bool = True,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
     """Train a recipe into ``folder``: model.pt (best on validation data), record.json, last.ckpt, logs.
 
     test      test the kept model, once; without it the record has no test accuracy
     resume    go on from ``folder``/last.ckpt if it is there; the result is that of an unbroken run
+    callbacks more of Lightning's callbacks
+    Several processes (docs/scale.md) all call this, with a folder that all see; rank 0 tests and writes.
     Raises ConfigError, DataError or CheckpointError for what the recipe, the data or the checkpoint cannot do, OSError
-    for a folder that cannot be written.
+    for a folder that cannot be written, LostProcessError where another process is gone.
     """
     folder = Path(folder)
     torch.manual_seed(recipe.seed)
@@ -77,15 +90,17 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
     if point is not None:  # Lightning makes the first iterator before it tells the sampler the epoch
         train.sampler.set_epoch(point + 1)  # type: ignore[attr-defined]
     started = time.time()
-    with _quiet():
-        trainer = make_trainer(recipe, folder, best, progress)
+    with _quiet(), lost_processes(last):
+        trainer = make_trainer(recipe, folder, best, progress, callbacks)
         trainer.fit(module, train, valid, ckpt_path=None if point is None else str(last))
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
+    leave()  # what follows is rank 0's alone
     seconds = time.time() - started
     load_weights(module, torch.load(best.best_model_path, weights_only=True)["state_dict"], best.best_model_path)
     kept = max(module.history, key=lambda row: row["score"])
     chosen = {name: value for name, value in kept.items() if name.startswith("valid_")}
+    test = test and trainer.is_global_zero  # the others would find the same
     tested = evaluate(model, data, recipe.train.compile_evaluation, task_of(recipe, data, final=True)) if test else {}
     metrics = {
         **tested,
@@ -96,6 +111,8 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
         "data_source": data.source,
         "history": module.history,
     }
+    if trainer.world_size > 1:
+        metrics["processes"] = trainer.world_size
     if data.skipped:
         metrics["skipped"] = dict(data.skipped)
     record = new_record(
@@ -103,9 +120,10 @@ def fit(recipe: Recipe, folder: str | Path, resume: bool = False, progress: bool
         threads=torch.get_num_threads(),
     )  # fmt: skip
     notes = {"recipe": recipe.to_dict(), **chosen, **front_end(data)}
-    save_model(folder / "model.pt", model, recipe.model, sizes_of(data), notes)
-    write_record(record, folder / "record.json")
-    return Run(record, folder, model)
+    if trainer.is_global_zero:
+        save_model(folder / "model.pt", model, recipe.model, sizes_of(data), notes)
+        write_record(record, folder / "record.json")
+    return Run(record, folder, model, trainer.global_rank)
 
 
 def sizes_of(data: Data) -> Sizes:
@@ -212,11 +230,13 @@ def _orthogonal(rnn: nn.Module | None, forget_bias: float) -> None:
                     value.view(-1, hidden)[keeps] = forget_bias
 
 
-def make_trainer(recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: bool) -> L.Trainer:
-    """Lightning's trainer on one device, logs to CSV and TensorBoard."""
+def make_trainer(
+    recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: bool, more: Sequence[Callback] = ()
+) -> L.Trainer:
+    """Lightning's trainer, logs to CSV and TensorBoard. Raises ConfigError for devices that are not there."""
     # save_last of the first one would follow the best epoch only
     last = ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    callbacks: list[Callback] = [best, last]
+    callbacks: list[Callback] = [best, last, *more]
     if recipe.train.length_curriculum:
         callbacks.append(LengthCurriculum(recipe.train.length_curriculum))
     if recipe.train.patience:
@@ -225,19 +245,21 @@ def make_trainer(recipe: Recipe, folder: Path, best: ModelCheckpoint, progress: 
         callbacks.append(EMAWeightAveraging(decay=recipe.train.weight_average))
     if progress:
         callbacks.append(RichProgressBar())
-    return L.Trainer(
-        max_epochs=recipe.train.epochs,
-        accelerator="auto",
-        devices=1,
-        gradient_clip_val=recipe.train.gradient_clip or None,
-        callbacks=callbacks,
-        logger=[CSVLogger(folder, "logs"), TensorBoardLogger(folder, "tensorboard")],
-        enable_model_summary=False,
-        enable_progress_bar=progress,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        deterministic=True,
-    )
+    try:
+        return L.Trainer(
+            max_epochs=recipe.train.epochs,
+            gradient_clip_val=recipe.train.gradient_clip or None,
+            callbacks=callbacks,
+            logger=[CSVLogger(folder, "logs"), TensorBoardLogger(folder, "tensorboard")],
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            deterministic=True,
+            **trainer_arguments(recipe.trainer),
+        )
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {error}; set trainer.accelerator and trainer.devices to what is there") from error
 
 
 def _resume_point(last: Path, recipe: Recipe, module: ClassifierModule) -> int:
@@ -279,6 +301,7 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*logging interval.*")
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # what is logged is the same on all ranks
         warnings.filterwarnings("ignore", "The dirpath has changed")
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
         try:

@@ -49,23 +49,23 @@ def task_of(recipe: Recipe, data: Data, final: bool = False) -> Task:
 
 
 def loaders(recipe: Recipe, data: Data) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Training and validation batches. Raises ConfigError for an augmentation that cannot be done to this data."""
+    """Training and validation batches, shared by all ranks. Raises ConfigError for an augmentation unfit for this data."""
     settings, size = recipe.data, recipe.data.batch_size
     if isinstance(data, TextData | TranslationData):
         if settings.shift_augmentation or settings.augmentation != Augmentation():
             raise ConfigError("data.shift_augmentation and data.augmentation are not for texts; leave them out")
         if isinstance(data, TranslationData):
-            return train_pairs(data.train, size, recipe.seed), eval_pairs(data.valid)
-        return train_texts(data.train, size, recipe.seed), eval_texts(data.valid)
+            return train_pairs(data.train, size, recipe.seed), eval_pairs(data.valid, shared=True)
+        return train_texts(data.train, size, recipe.seed), eval_texts(data.valid, shared=True)
     if settings.shift_augmentation and (settings.augmentation != Augmentation() or recipe.task != "classify"):
         raise ConfigError("data.shift_augmentation is for images and data.augmentation for speech; leave one out")
     if isinstance(data, SpeechData):
         mask = masker(settings.augmentation, data)
-        return train_utterances(data.train, size, recipe.seed, mask), eval_utterances(data.valid)
+        return train_utterances(data.train, size, recipe.seed, mask), eval_utterances(data.valid, shared=True)
     augment = image_shifter(data.train, settings.shift_augmentation, data.element_shape) or augmenter(
         settings.augmentation, data
     )
-    return train_batches(data.train, size, recipe.seed, augment), eval_batches(data.valid)
+    return train_batches(data.train, size, recipe.seed, augment), eval_batches(data.valid, shared=True)
 
 
 def calibration_rows(data: SequenceData | SpeechData) -> tuple[Tensor, ...]:

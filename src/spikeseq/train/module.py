@@ -21,8 +21,11 @@ from spikeseq.ops.fuse import compiling
 from spikeseq.train.budget import SpikeBudget
 from spikeseq.train.curriculum import stage
 from spikeseq.train.losses import packet_excess, spike_rate
+from spikeseq.train.ranks import ranks, total, weights
 from spikeseq.train.recipe import TrainSettings
 from spikeseq.train.tasks import Classify, Task
+
+RANK_SEED = 1_000_000_007  # what the seeds of two ranks' dropout are apart
 
 
 class ClassifierModule(L.LightningModule):
@@ -65,11 +68,17 @@ class ClassifierModule(L.LightningModule):
         """Keep the curve and the schedule's state with the weights."""
         checkpoint["spikeseq"] = {
             "history": self.history, "thresholds": self._thresholds, "architecture": self.architecture,
-            "budget": self.budget.state() if self.budget else {},
+            "budget": self.budget.state() if self.budget else {}, "processes": ranks().processes,
         }  # fmt: skip
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on from a kept curve."""
+        """Go on from a kept curve. Raises ConfigError where other processes than these made it."""
+        made, now = checkpoint["spikeseq"].get("processes", 1), ranks().processes
+        if made != now:
+            raise ConfigError(
+                f"last.ckpt was trained by {made} process(es), this is a job of {now}, whose batches are others: start "
+                f"{made}, or choose another folder"
+            )
         history = checkpoint["spikeseq"]["history"]
         # older checkpoints, all of accuracy, lack the score
         self.history = [row if "score" in row else {"score": row["valid_accuracy"], **row} for row in history]
@@ -78,11 +87,11 @@ class ClassifierModule(L.LightningModule):
             self.budget.load(checkpoint["spikeseq"]["budget"])
 
     def on_train_epoch_start(self) -> None:
-        """Draw dropout and augmentation from seed and epoch, so that a resumed run repeats an unbroken one."""
-        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
+        """Draw dropout from seed, epoch and rank, so that a resumed run repeats an unbroken one."""
+        torch.manual_seed(self.seed * 100_003 + self.current_epoch + ranks().rank * RANK_SEED)
         self._set_time_steps(self._stage())
         self._sharpen()
-        self._loss = [0.0, 0]
+        self._loss = [0.0, 0.0]
 
     def training_step(self, batch: Any, _: int) -> Tensor:
         """The task's loss, distillation and penalties."""
@@ -90,21 +99,22 @@ class ClassifierModule(L.LightningModule):
         if self.longest is not None:
             batch = self.task.cut(batch, self.longest)
         with compiling(s.compile), observing() as seen:
-            logits = self.task.logits(self.model, batch)
-        loss = self.task.loss(logits, batch, s.label_smoothing)
+            logits = self.task.logits(self.model, batch).float()  # of bfloat16: a loss in full precision
+        own = weights(self.task.count(batch), self.task.elements(batch))
+        loss = own.items * self.task.loss(logits, batch, s.label_smoothing)
         if s.distillation:
             with torch.no_grad():
                 target = self.task.logits(self._teacher[0], batch)
-            distance = self.task.distill(logits, target, batch, s.temperature)
+            distance = own.elements * self.task.distill(logits, target, batch, s.temperature)
             loss = (1 - s.distillation) * loss + s.distillation * distance
         if s.spike_penalty:
-            loss = loss + s.spike_penalty * spike_rate(seen)
+            loss = loss + own.elements * s.spike_penalty * spike_rate(seen)
         if self.budget:
-            loss = loss + self.budget.term(spike_rate(seen))
+            rate = spike_rate(seen)
+            loss = loss + own.elements * self.budget.term(rate, own.over_all(float(rate.detach())))
         if s.packet_penalty:
-            loss = loss + s.packet_penalty * packet_excess(seen)
-        count = self.task.count(batch)
-        self._loss = [self._loss[0] + float(loss.detach()) * count, self._loss[1] + count]
+            loss = loss + own.elements * s.packet_penalty * packet_excess(seen)
+        self._loss = [self._loss[0] + float(loss.detach()) * own.size, self._loss[1] + own.size]
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -117,17 +127,21 @@ class ClassifierModule(L.LightningModule):
     def validation_step(self, batch: Any, _: int) -> None:
         """Measure the outputs, and spikes where they are on a budget."""
         if self.budget:
-            self.budget.measure(self.model, lambda model: self.task.logits(model, batch))
+            elements = self.task.elements(batch)
+            self.budget.measure(self.model, lambda model: self.task.logits(model, batch), elements)
         with compiling(self.settings.compile_evaluation):
             self.meter.add(self.task.logits(self.model, batch), batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the epoch's metrics and loss and keep them in the curve."""
+        """Log the epoch's metrics and loss, those of all processes together, and keep them in the curve."""
+        if ranks().processes > 1:
+            self.meter.take(total(self.meter.tally()))
         metrics = {f"valid_{name}": value for name, value in self.meter.result().items()}
         self.log_dict(metrics, prog_bar=True)
         if self.trainer.sanity_checking or self.trainer.state.fn != "fit":
             return
-        loss = self._loss[0] / max(1, self._loss[1])
+        summed, count = total(self._loss)
+        loss = summed / max(1, count)
         self.log("train_loss", loss, prog_bar=True)
         row = {"epoch": self.current_epoch, "train_loss": loss, **metrics}
         score = self.meter.score()

@@ -14,6 +14,7 @@ from spikeseq.data.speech.augmentation import Augmentation
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.nn.settings import ModelSettings
 from spikeseq.shapes import check_time_steps
+from spikeseq.train.machines import TrainerSettings
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class Recipe:
     task: a class for each sequence (classify), text (text) or frame (frames), labels in their order (ctc), or a
         sentence for a sentence (translate)
     beam_width: of the beam search at the final test of task: ctc or translate; 0 for the most probable path alone
+    trainer: on what: processes, machines, number format
     """
 
     name: str
@@ -139,6 +141,7 @@ class Recipe:
     seed: int = 0
     task: Literal["classify", "text", "frames", "ctc", "translate"] = "classify"
     beam_width: int = 0
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
 
     def __post_init__(self) -> None:
         for path, value, low in (
@@ -148,6 +151,7 @@ class Recipe:
         ):  # fmt: skip
             if value < low:
                 raise ConfigError(f"{path}={value}: pass {low} or more")
+        self.trainer.check()
         t, gates = self.train, self.train.gate_schedule
         for path, number, good, remedy in (
             ("train.learning_rate", t.learning_rate, 0 < t.learning_rate < float("inf"), "pass a number above 0"),

@@ -99,6 +99,14 @@ class FrameAccuracy:
         """The accuracy."""
         return self.hits / self.frames if self.frames else 0.0
 
+    def tally(self) -> list[float]:
+        """Hits and frames."""
+        return [self.hits, self.frames]
+
+    def take(self, tally: list[float]) -> None:
+        """The same, of all processes."""
+        self.hits, self.frames = (int(number) for number in tally)
+
 
 class Ctc(_OnFrames):
     """Labels in their order, by connectionist temporal classification.
@@ -144,10 +152,11 @@ class ErrorRate:
         self._names, self._decoders = data.scored, decoders
         characters = data.unit == "character"
         self._joint = "" if characters else " "  # characters make words themselves, phones are the words
+        alone = {"sync_on_compute": False}  # tally and take add up over processes
         self._rates: dict[str, dict[str, WordErrorRate | CharErrorRate]] = {
-            suffix: {f"wer{suffix}": WordErrorRate(), f"cer{suffix}": CharErrorRate()}
+            suffix: {f"wer{suffix}": WordErrorRate(**alone), f"cer{suffix}": CharErrorRate(**alone)}
             if characters
-            else {f"per{suffix}": WordErrorRate()}
+            else {f"per{suffix}": WordErrorRate(**alone)}
             for suffix in decoders
         }
 
@@ -173,6 +182,18 @@ class ErrorRate:
         """1 / (1 + error rate), of characters where there are any: it moves long before a word is right."""
         found = self.result()
         return 1 / (1 + found.get("cer", found.get("per", 0.0)))
+
+    def tally(self) -> list[float]:
+        """Errors and labels of each rate."""
+        return [float(number) for rate in self._all() for number in (rate.errors, rate.total)]
+
+    def take(self, tally: list[float]) -> None:
+        """The same, of all processes."""
+        for k, rate in enumerate(self._all()):
+            rate.errors, rate.total = (torch.tensor(number) for number in tally[2 * k : 2 * k + 2])
+
+    def _all(self) -> list[WordErrorRate | CharErrorRate]:
+        return [rate for rates in self._rates.values() for rate in rates.values()]
 
 
 def _check_targets(data: SpeechData, targets: str) -> None:

@@ -24,6 +24,12 @@ class Meter(Protocol):
     def score(self) -> float:
         """Return what is maximised, in [0, 1]."""
 
+    def tally(self) -> list[float]:
+        """Return what was counted, as numbers that add up over parts of the data."""
+
+    def take(self, tally: list[float]) -> None:
+        """Count what ``tally`` says instead: the sum over all processes."""
+
 
 class Task(Protocol):
     """How a batch goes through a model, what it costs, and how it is measured."""
@@ -136,3 +142,11 @@ class Accuracy:
     def score(self) -> float:
         """The accuracy."""
         return self.hits / self.rows
+
+    def tally(self) -> list[float]:
+        """Hits and rows."""
+        return [self.hits, self.rows]
+
+    def take(self, tally: list[float]) -> None:
+        """The same, of all processes."""
+        self.hits, self.rows = (int(number) for number in tally)

@@ -79,3 +79,11 @@ class TokenAccuracy:
     def score(self) -> float:
         """The accuracy."""
         return self.hits / self.tokens if self.tokens else 0.0
+
+    def tally(self) -> list[float]:
+        """Hits, tokens and the sum of -log P."""
+        return [self.hits, self.tokens, self.loss]
+
+    def take(self, tally: list[float]) -> None:
+        """The same, of all processes."""
+        self.hits, self.tokens, self.loss = int(tally[0]), int(tally[1]), tally[2]

@@ -1,0 +1,146 @@
+"""An Optuna study of recipes: what is searched, and where its trials are kept.
+
+Several processes, on one machine or more, work on one study through its storage. Each tells the storage every
+``heartbeat`` seconds that it lives; the trial of one that is silent for three times as long is marked failed and queued again,
+with the same values and in the same folder, where it goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from spikeseq.errors import ConfigError
+from spikeseq.train.recipe import Recipe
+from spikeseq.train.sweep.space import Space
+
+Objective = Literal["accuracy", "energy"]
+DIRECTIONS = {"accuracy": "maximize", "energy": "minimize"}
+RETRIES = 2  # of a trial whose worker died: one that kills its worker each time is given up
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A search; plain values, so that other processes can be told.
+
+    recipe      what is the same in all trials
+    space       recipe keys and what they may be
+    folder      trials, record, table and plot go there
+    storage     URL of an Optuna storage; None: a SQLite file in the folder
+    trials      finished ones that are wanted
+    objectives  validation accuracy (the task's score where it has none), energy for each sequence element
+    price       key of the energy, as evaluate.operations names it
+    seed        of the sampler
+    heartbeat   seconds
+    prune       stop trials early that do worse than the median (one objective only)
+    """
+
+    recipe: Recipe
+    space: Space
+    folder: Path
+    storage: str | None = None
+    trials: int = 20
+    objectives: tuple[Objective, ...] = ("accuracy",)
+    price: str = "energy_int32_pj"
+    seed: int = 0
+    heartbeat: int = 10
+    prune: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value in (("trials", self.trials), ("heartbeat", self.heartbeat)):
+            if value < 1:
+                raise ConfigError(f"{name}={value}: pass 1 or more")
+        if not self.objectives or len(set(self.objectives)) < len(self.objectives):
+            raise ConfigError(f"objectives={list(self.objectives)}: name accuracy, energy or both")
+        if (self.recipe.trainer.devices, self.recipe.trainer.num_nodes) != (1, 1):
+            raise ConfigError(
+                "trainer.devices or num_nodes is above 1: a trial runs in one process; set workers instead"
+            )
+
+    @property
+    def url(self) -> str:
+        """Of the storage."""
+        return self.storage or f"sqlite:///{self.folder.resolve() / 'study.db'}"
+
+    @property
+    def plan(self) -> str:
+        """What must be the same for trials to be compared."""
+        space = {key: dataclasses.asdict(own) for key, own in sorted(self.space.items())}
+        same = {"recipe": self.recipe.to_dict(), "space": space, "objectives": self.objectives, "price": self.price}
+        return json.dumps(same, sort_keys=True)
+
+
+def optuna() -> Any:
+    """The package. Raises ConfigError where it is not installed."""
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigError("a sweep needs Optuna: pip install spikeseq[sweep]") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+@contextmanager
+def experimental() -> Iterator[None]:
+    """Optuna calls heartbeats experimental, and says so each time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna().exceptions.ExperimentalWarning)
+        yield
+
+
+def open_study(sweep: Sweep, worker: int = 0) -> Any:
+    """Open the study, made where it is not there yet.
+
+    Raises ConfigError for a storage that cannot be opened, or whose study of this name is of another recipe or space.
+    """
+    package = optuna()
+    sweep.folder.mkdir(parents=True, exist_ok=True)
+    # a worker waits for another that writes, instead of giving up
+    engine = {"connect_args": {"timeout": 60}} if sweep.url.startswith("sqlite") else {}
+    pruned = sweep.prune and len(sweep.objectives) == 1
+    try:
+        with experimental():
+            storage = package.storages.RDBStorage(
+                sweep.url, engine, heartbeat_interval=sweep.heartbeat, grace_period=3 * sweep.heartbeat,
+                heartbeat_stale_trial_callback=_again,
+            )  # fmt: skip
+        study = package.create_study(
+            storage=storage, study_name=sweep.recipe.name, load_if_exists=True,
+            directions=[DIRECTIONS[name] for name in sweep.objectives],
+            sampler=package.samplers.TPESampler(seed=1000 * sweep.seed + worker),
+            pruner=package.pruners.MedianPruner(n_warmup_steps=1) if pruned else package.pruners.NopPruner(),
+        )  # fmt: skip
+    except ImportError as error:
+        raise ConfigError(
+            f"storage={sweep.url!r}: its driver is not installed ({error}): pip install {error.name}"
+        ) from error
+    except Exception as error:  # SQLAlchemy and each driver raise many kinds
+        cause = str(error).splitlines()[0]
+        raise ConfigError(f"storage={sweep.url!r} cannot be opened ({cause}); pass a URL as of SQLAlchemy") from error
+    kept = study.user_attrs.get("plan")
+    if kept is None:
+        study.set_user_attr("plan", sweep.plan)
+    elif kept != sweep.plan:
+        raise ConfigError(
+            f"the study {sweep.recipe.name!r} in {sweep.url} is of another recipe, space or objectives: choose another out "
+            "or storage, or set name to another"
+        )
+    return study
+
+
+def origin(trial: Any) -> int:
+    """The number of the trial that this one repeats, or its own: it names the folder."""
+    return int(trial.user_attrs.get("origin", trial.number))
+
+
+def _again(study: Any, trial: Any) -> None:
+    """Queue a trial again whose worker has died."""
+    tries = int(trial.user_attrs.get("tries", 0)) + 1
+    if tries <= RETRIES:
+        study.enqueue_trial(trial.params, user_attrs={"origin": origin(trial), "tries": tries})
