@@ -17,9 +17,10 @@ from spikeseq.cli.energy import energy
 from spikeseq.cli.export import export
 from spikeseq.cli.latency import latency
 from spikeseq.cli.listen import listen
+from spikeseq.cli.predict import predict
 from spikeseq.errors import SpikeseqError
 
-COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, latency, listen, export, demo)}
+COMMANDS = {f.__name__: f for f in (train, convert, evaluate, predict, energy, latency, listen, export, demo)}
 FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
 
 
