@@ -17,7 +17,9 @@ class Verdict(NamedTuple):
     """Of one sequence of L elements."""
 
     probability: Tensor  # [L, classes] after each element; the last is the verdict's
-    spikes: dict[str, Tensor]  # name of a layer of neurons -> what it sent, 0 or 1, [L, units]; empty for gated networks
+    spikes: dict[
+        str, Tensor
+    ]  # name of a layer of neurons -> what it sent, 0 or 1, [L, units]; empty for gated networks
 
     @property
     def label(self) -> int:
