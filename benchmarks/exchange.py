@@ -19,7 +19,7 @@ from common import Column, console, finish, options_parser, show, start
 from exchange_peers import NIR_PEERS, STATE_CASES, Case, quiet, run_case
 from spikeseq import data
 from spikeseq import nn as snn
-from spikeseq.exchange import from_spikingjelly, from_snntorch, to_nir
+from spikeseq.exchange import from_snntorch, from_spikingjelly, to_nir
 
 COLUMNS = (
     Column("case"), Column("framework"), Column("differ", "share of spikes that differ", digits=6), Column("rate", "spike rate", digits=3),

@@ -8,6 +8,7 @@ from spikeseq import nn as snn
 from spikeseq.conversion import init_thresholds
 from spikeseq.errors import ConfigError, ShapeError
 from spikeseq.nn.memory import CELLS
+from spikeseq.nn.verdict import verdict_of_pictures
 
 B, L, SHAPE = 3, 5, (2, 8, 8)
 LENGTHS = [4, 5, 1]
@@ -102,3 +103,14 @@ def test_what_cannot_be():
         snn.PictureClassifier(SHAPE, 4, channels=(4, 0))
     with pytest.raises(ShapeError, match=r"x has elements \[2, 8, 7\]: pass \[B, L, \*\[2, 8, 8\]\], or flattened"):
         make("lif")(torch.zeros(B, L, 2, 8, 7))
+
+
+def test_the_running_verdict_and_its_spikes():
+    model, x = make("lif"), pictures()
+    found = verdict_of_pictures(model, x[0])
+    assert list(found.spikes) == ["body.0.neuron", "body.2.neuron", "body.7"]
+    for n in range(L):
+        torch.testing.assert_close(found.probability[n], model(x[:1, : n + 1])[0].softmax(-1), rtol=0, atol=1e-12)
+    counts = {c.name: c.spikes for c in energy.count(model, x[:1]).per_layer}
+    assert float(found.spikes["body.7"].sum()) == counts["body.7"]
+    assert found.label == int(model(x[:1]).argmax())

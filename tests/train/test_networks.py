@@ -12,7 +12,7 @@ from spikeseq import nn as snn
 from spikeseq.conversion import init_thresholds
 from spikeseq.data import Split
 from spikeseq.data.text.tokenizer import Tokenizer
-from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.errors import CheckpointError, ConfigError, DataError
 from spikeseq.nn.checkpoint import ModelSettings, load_model, load_sequence_model, read_content
 from spikeseq.nn.neurons import Neurons
 from spikeseq.train.batches import image_shifter, shift_pictures
@@ -122,6 +122,22 @@ def test_a_relu_network_gives_its_weights_to_a_spiking_one(tiny, request, change
         start_model(tiny({**changes, "train.start_from": "relu/seed0/model.pt", "model.hidden_size": 6}), data)
 
 
+def test_word_vectors(tiny, stub_texts, tmp_path) -> None:
+    data = stub_texts()
+    path = tmp_path / "vectors.txt"
+    path.write_text("good " + " ".join(["2.0"] * 12) + "\nelsewhere " + " ".join(["1.0"] * 12) + "\n")
+    torch.manual_seed(5)
+    model = start_model(tiny({**TEXT, "train.word_vectors": str(path)}), data)
+    torch.manual_seed(5)
+    plain = start_model(tiny(TEXT), data)
+    same = (model.embedding.weight == plain.embedding.weight).all(1)
+    assert [word for word, kept in zip(data.tokenizer.words, same, strict=True) if not kept] == ["good"]
+    assert (model.embedding.weight[data.tokenizer.words.index("good")] == 2).all()
+    path.write_text("nothing 1 2\n")
+    with pytest.raises(DataError, match="2 numbers, the embedding has 12"):
+        start_model(tiny({**TEXT, "train.word_vectors": str(path)}), data)
+
+
 def test_a_spike_rate_can_be_trained_to(tiny, stub_texts) -> None:
     stub_texts()
     free = fit(tiny(TEXT), "free", progress=False).record.metrics["spike_rate"]
@@ -174,6 +190,7 @@ def test_pictures_of_a_sequence_move_together() -> None:
         ({**TEXT, "data.shift_augmentation": 1}, "are not for texts"),
         ({"train.first_thresholds.percentile": 120.0}, "train.first_thresholds.percentile=120.0: pass 0"),
         ({"train.first_thresholds.percentile": 99.0}, "has no LIF or IF neurons; leave it out"),
+        ({"train.word_vectors": "glove.txt"}, "train.word_vectors='glove.txt' with model.network='layers'"),
         ({"model.network": "pictures"}, "model.network='pictures': the elements of this data are vectors"),
     ],
 )

@@ -29,6 +29,8 @@ SHAPES = {
     ("speech_commands", None, None): (12, 40, 15),
     ("timit", None, None): (12, 40, 4),
     ("librispeech", None, None): (12, 40, 4),
+    ("nmnist", None, None): (4, 2 * 17 * 17, 10),
+    ("imdb", None, None): (9, 9, 2),  # tokens, words
 }
 
 
@@ -49,7 +51,7 @@ def test_there_are_recipes():
 
 
 @pytest.mark.parametrize("path", FILES, ids=label)
-def test_recipe(path, stub_data, stub_speech, monkeypatch):
+def test_recipe(path, stub_data, stub_speech, stub_texts, stub_pictures, monkeypatch):
     recipe = read_recipe(path, ["train.epochs=1", "train.compile=never"])
     assert recipe.name == label(path)  # runs and records go by it
     assert path.read_text().startswith("# ")  # says what it is for
@@ -57,7 +59,12 @@ def test_recipe(path, stub_data, stub_speech, monkeypatch):
     options = recipe.data.options
     length, size, classes = SHAPES[recipe.data.name, options.get("order"), options.get("side")]
     made = stub_data(length, size, classes)
-    if recipe.task != "classify":
+    if recipe.task == "text":
+        size = stub_texts(rows=(8, 4, 4)).input_size
+    elif recipe.model.network == "pictures":
+        stub_pictures((2, 17, 17), length)
+        assert options["size"] == 17
+    elif recipe.task != "classify":
         targets = "frames" if recipe.task == "frames" else "sequence"
         stub_speech(targets, "character" if recipe.data.name == "librispeech" else "phone", rows=(4, 3, 3))
         assert options.get("targets", "sequence" if recipe.data.name == "librispeech" else "frames") == targets
@@ -83,7 +90,8 @@ def test_recipe(path, stub_data, stub_speech, monkeypatch):
     model, settings, _ = load_model("run/model.pt")
     assert settings == recipe.model
     shape = (2, length, classes) if recipe.model.output == "frames" else (2, classes)
-    assert model(torch.zeros(2, length, size)).shape == shape
+    x = torch.zeros(2, length, dtype=torch.int64) if recipe.task == "text" else torch.zeros(2, length, size)
+    assert model(x).shape == shape
     assert all(p.isfinite().all() for p in model.parameters())
 
 

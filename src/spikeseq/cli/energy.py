@@ -10,22 +10,28 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from spikeseq.cli.data_of import calibration_rows, data_of
+from spikeseq.cli.data_of import calibration_rows, data_of, recipe_of
 from spikeseq.cli.energy_layers import energy_of_layers
 from spikeseq.conversion import ConvertConfig, convert
+from spikeseq.data import Data, SequenceData, TextData
 from spikeseq.energy import Comparison, PriceTable, audit, compare, price, read_table
-from spikeseq.energy.compare import FORMATS, MEMORIES, rows
+from spikeseq.energy.compare import FORMATS, MEMORIES, has_counterparts, rows
 from spikeseq.energy.cost import Memory
 from spikeseq.errors import ConfigError
-from spikeseq.nn.checkpoint import load_sequence_model
+from spikeseq.nn.checkpoint import load_model, load_sequence_model
+from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.layers_file import is_layers
+from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
+from spikeseq.nn.text import TextClassifier
 from spikeseq.report.energy_plots import stacked_energy
 from spikeseq.report.figure import save_png
 from spikeseq.report.record import new_record, write_record
 from spikeseq.report.table import Column, rich_table
+from spikeseq.train.evaluate import text_rows
+from spikeseq.train.inputs import load_data
 
 console = Console(soft_wrap=True, markup=False)
 AUDITED = 4  # test sequences of the audit
@@ -64,18 +70,24 @@ def energy(
         return
     if inputs is not None:
         raise ConfigError(f"inputs={inputs!r}: checkpoint {checkpoint!r} has data of its own; leave it out")
-    model, _, notes = load_sequence_model(checkpoint)
-    data = data_of(notes, checkpoint)
+    model, _, notes = load_model(checkpoint)
     started = time.time()
-    network: nn.Module = as_spiking(model)
-    layers = [m.kind for m in model.modules() if isinstance(m, Recurrent)]
-    if not any(kind.spikes or isinstance(kind, QuantizedKind) for kind in layers):
-        network = convert(model, ConvertConfig(time_steps), calibration_rows(data)).model
-        console.print(f"converted without training, T = {time_steps}: train it for what its spikes really cost")
-    found = compare(network, data.test.x[:sequences])
+    if isinstance(model, TextClassifier | PictureClassifier):
+        data = load_data(recipe_of(notes, checkpoint))
+        network, once = as_spiking(model), model.once
+        if not has_counterparts(network):
+            raise ConfigError(
+                f"checkpoint {checkpoint!r} has cell={model.cell!r}, which does not spike; pass one of lif or if"
+            )
+    else:
+        layers = load_sequence_model(checkpoint)[0]  # refuses classifiers of frames
+        data = data_of(notes, checkpoint)
+        network, once = spiking_network(layers, data, time_steps), ()
+    found = compare(network, test_rows(data, sequences))
     show(found, prices)
-    proof = audit(network, data.test.x[:AUDITED], allow=["input layer"])
-    console.print(f"audit, first layer allowed to multiply: {proof}")
+    proof = audit(network, test_rows(data, AUDITED), allow=["input layer", *once])
+    also = " and what runs once for a sequence" if once else ""
+    console.print(f"audit, first layer{also} allowed to multiply: {proof}")
     metrics = {**summary(found, prices), "accumulate_only": proof.ok}
     recipe = notes["recipe"]
     made = new_record(
@@ -88,6 +100,22 @@ def energy(
         console.print(f"written: {out}/energy.png, {out}/energy.json")
     if record:
         write_record(made, Path(record) / f"{recipe['name']}_energy/seed{recipe['seed']}.json")
+
+
+def spiking_network(model: SequenceClassifier, data: SequenceData, time_steps: int) -> nn.Module:
+    """The network as it spikes; one without spikes is converted, without training."""
+    layers = [m.kind for m in model.modules() if isinstance(m, Recurrent)]
+    if any(kind.spikes or isinstance(kind, QuantizedKind) for kind in layers):
+        spiking: nn.Module = as_spiking(model)
+        return spiking
+    console.print(f"converted without training, T = {time_steps}: train it for what its spikes really cost")
+    return convert(model, ConvertConfig(time_steps), calibration_rows(data)).model
+
+
+def test_rows(data: Data, count: int) -> Any:
+    """So many test sequences, as arguments of a model."""
+    assert isinstance(data, SequenceData | TextData)  # load_sequence_model has refused the other models
+    return text_rows(data, count) if isinstance(data, TextData) else data.test.x[:count]
 
 
 def show(found: Comparison, prices: PriceTable | None) -> None:

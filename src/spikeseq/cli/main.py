@@ -18,13 +18,14 @@ from spikeseq.cli.export import export
 from spikeseq.cli.import_ import import_
 from spikeseq.cli.latency import latency
 from spikeseq.cli.listen import listen
+from spikeseq.cli.predict import predict
 from spikeseq.cli.report import report
 from spikeseq.cli.sweep import sweep
 from spikeseq.errors import SpikeseqError
 
 COMMANDS = {
     f.__name__.rstrip("_"): f
-    for f in (train, sweep, convert, evaluate, energy, latency, listen, export, import_, report, demo)
+    for f in (train, sweep, convert, evaluate, predict, energy, latency, listen, export, import_, report, demo)
 }
 FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
 MANY = ("runs",)  # arguments without "--" that take one or more values

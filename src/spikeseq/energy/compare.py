@@ -1,7 +1,8 @@
 r"""A spiking network beside the networks it is to replace, all from one count.
 
 The same sizes run as float LSTM; beside a spiking LSTM also as hard LSTM and as matched quantised LSTM (gates and h of
-ceil(log2(T + 1)) bits, dense products), beside others as GRU. With E the energy of each for an element::
+ceil(log2(T + 1)) bits, dense products), beside others as GRU; beside a network for texts or pictures whose memory is the
+membrane also as the same network of ReLU. With E the energy of each for an element::
 
     ratio        E(float LSTM) / E
     cap          MACs of the float LSTM / full-width MACs of the direct-encoded input: the gain if all else were free
@@ -24,8 +25,11 @@ from spikeseq.energy.synops import count, several
 from spikeseq.errors import ConfigError
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM
+from spikeseq.nn.neurons import Neurons
+from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
+from spikeseq.nn.text import TextClassifier
 
 MEMORIES: tuple[Memory, ...] = ("none", "sram")
 FORMATS = ("fp32", "fp16", "int32", "int8")
@@ -56,11 +60,23 @@ class Comparison:
         return self.spike_rate * (other - quiet) / (own - quiet)
 
 
+def has_counterparts(model: nn.Module) -> bool:
+    """Whether :func:`compare` takes this model."""
+    return _on_membranes(model) or any(isinstance(m, Recurrent) and _spikes(m) for m in model.modules())
+
+
+def _on_membranes(model: nn.Module) -> bool:
+    networks = isinstance(model, TextClassifier | PictureClassifier)
+    return networks and any(isinstance(m, Neurons) for m in model.modules())
+
+
 def compare(model: nn.Module, batches: Any) -> Comparison:
     """Count a spiking (or quantised) model and its float, hard and quantised counterparts of the same sizes.
 
     Raises ConfigError for a model without a quantised or spiking layer.
     """
+    if isinstance(model, TextClassifier | PictureClassifier) and _on_membranes(model):
+        return _with_twins(model, list(several(batches)))
     spiking = as_spiking(model)
     layers = [m for m in spiking.modules() if isinstance(m, Recurrent) and m.kind.spikes]
     if not layers:
@@ -80,6 +96,19 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
     first = sum(c.macs - c.elementwise - c.int8_macs for c in counts["spiking"].per_layer if c.recurrent)
     total = sum(c.macs for c in counts["LSTM"].per_layer if c.recurrent)
     return Comparison(counts, steps, rate, total / first if first else None)
+
+
+def _with_twins(model: TextClassifier | PictureClassifier, batches: list[Any]) -> Comparison:
+    """The same network with gates, and with ReLU, beside its neurons; each neuron compares once for each element."""
+    twins = {"LSTM": "lstm", "GRU": "gru", "ReLU": "relu"}
+    counts = {label: count(model.twin(cell), batches) for label, cell in twins.items()}
+    counts["spiking"] = count(model, batches)
+    own = counts["spiking"].per_layer
+    total, first = (
+        sum(c.macs - c.elementwise - c.int8_macs for c in counts[label].per_layer) for label in ("LSTM", "spiking")
+    )
+    rate = sum(c.spikes for c in own) / sum(c.comparisons for c in own)
+    return Comparison(counts, 1, rate, total / first if first else None)
 
 
 def _nodes(model: nn.Module, name: str) -> int:

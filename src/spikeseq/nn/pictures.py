@@ -53,6 +53,8 @@ class PictureClassifier(nn.Module):
         self.element_shape = _shape(element_shape, len(channels))
         own = options or {}
         self.cell = check_cell(cell, own)
+        self._sizes: tuple[Any, ...] = (tuple(channels), hidden_size, per_channel, dropout)
+        self.classes = classes
         layers: list[nn.Module] = []
         inputs, height, width = self.element_shape
         for outputs in channels:
@@ -66,6 +68,15 @@ class PictureClassifier(nn.Module):
             layers += [nn.Linear(flat, hidden_size), nn.ReLU()]
             layers += [*gated(cell, hidden_size, hidden_size, dropout, own), nn.Linear(hidden_size, classes)]
         self.body = Sequential(*layers, batch_first=True)
+
+    def twin(self, cell: str) -> PictureClassifier:
+        """A network of the same sizes with another memory, fresh weights and no options."""
+        return PictureClassifier(self.element_shape, self.classes, cell, *self._sizes)
+
+    @property
+    def once(self) -> tuple[str, ...]:
+        """Names of the modules that run once for a sequence, not for each picture."""
+        return (f"body.{len(self.body) - 1}",)
 
     def forward(self, x: Tensor, lengths: Tensor | list[int] | None = None) -> Tensor:
         """Logits at each row's true end; padding changes nothing."""

@@ -57,6 +57,16 @@ class TextClassifier(nn.Module):
             raise ConfigError(f"head={head!r}: {nearest(str(head), ('linear', 'mlp'))}")
         own = options or {}
         self.cell = check_cell(cell, own)
+        self.classes = classes
+        self._sizes: tuple[Any, ...] = (
+            hidden_size,
+            embedding_size,
+            layers,
+            per_channel,
+            dropout,
+            embedding_dropout,
+            head,
+        )
         self.embedding = nn.Embedding(check_size("vocabulary", vocabulary), embedding_size, padding_idx=0)
         sizes = [embedding_size, *(hidden_size for _ in range(check_size("layers", layers)))]
         body = (
@@ -68,6 +78,15 @@ class TextClassifier(nn.Module):
         last = nn.Linear(hidden_size, classes)
         deep = nn.Sequential(nn.Linear(hidden_size, hidden_size), nn.ReLU(), nn.Dropout(0.5), last)
         self.head: nn.Module = last if head == "linear" else deep
+
+    def twin(self, cell: str) -> TextClassifier:
+        """A network of the same sizes with another memory, fresh weights and no options."""
+        return TextClassifier(self.embedding.num_embeddings, self.classes, cell, *self._sizes)
+
+    @property
+    def once(self) -> tuple[str, ...]:
+        """Names of the modules that run once for a text, not for each token, beside a recurrent layer's last element."""
+        return (f"body.{self._readout}", "head")
 
     @property
     def body_parameters(self) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spikeseq.data import Data, SequenceData, SpeechData, Split, TextData, TranslationData
 from spikeseq.energy import compare, count, multiplications, price
-from spikeseq.energy.compare import FORMATS, MEMORIES
+from spikeseq.energy.compare import FORMATS, MEMORIES, has_counterparts
 from spikeseq.nn import FrameClassifier, QuantizedLSTM, SequenceClassifier, observing
 from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.recurrent import Recurrent
@@ -56,7 +56,7 @@ def operations(model: torch.nn.Module, x: Tensor | dict[str, Tensor]) -> dict[st
     """Counted operations and energy in every format; for a spiking network also the gain over a float LSTM of the same
     sizes and, for a spiking LSTM, the energy of its matched quantised LSTM (``matched_``).
     """
-    against = compare(model, x) if any(isinstance(m, Recurrent) and m.kind.spikes for m in model.modules()) else None
+    against = compare(model, x) if has_counterparts(model) else None
     counts = against.counts["spiking"] if against else count(model, x)
     found = {"macs_per_element": counts.macs_per_element, "acs_per_element": counts.acs_per_element}
     for memory, suffix in zip(MEMORIES, ("", "_sram"), strict=True):
@@ -133,5 +133,13 @@ def counted_rows(data: SequenceData | SpeechData | TextData) -> Tensor | dict[st
     """Test sequences whose operations are counted, as arguments of a model."""
     if isinstance(data, SequenceData):
         return data.test.x[:COUNTED]
+    if isinstance(data, TextData):
+        return text_rows(data, COUNTED_UTTERANCES)
     batch = data.test.batch(range(min(len(data.test), COUNTED_UTTERANCES)))
-    return {"tokens" if isinstance(data, TextData) else "x": batch.x, "lengths": batch.lengths}
+    return {"x": batch.x, "lengths": batch.lengths}
+
+
+def text_rows(data: TextData, count: int) -> dict[str, Tensor]:
+    """Test texts evenly over the split, which may be sorted by class, as arguments of a model."""
+    batch = data.test.batch(torch.linspace(0, len(data.test) - 1, min(len(data.test), count)).long())
+    return {"tokens": batch.x, "lengths": batch.lengths}

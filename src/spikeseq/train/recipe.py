@@ -86,6 +86,7 @@ class TrainSettings:
     packet_penalty: weight of mean(max(|spikes| - 1, 0)): teaches a grid to get by with unit spikes
     gate_schedule: sharpen the gates while training
     first_thresholds: of LIF and IF neurons, from the currents that they get
+    word_vectors: GloVe file (text) whose vectors the embedding of a network for texts starts with
     compile: compile steps: auto (by size), always (in training), never
     """
 
@@ -111,6 +112,7 @@ class TrainSettings:
     packet_penalty: float = 0.0
     gate_schedule: GateSchedule = field(default_factory=GateSchedule)
     first_thresholds: FirstThresholds = field(default_factory=FirstThresholds)
+    word_vectors: str | None = None
     compile: Literal["auto", "always", "never"] = "auto"
 
     @property
@@ -207,6 +209,11 @@ class Recipe:
         if (self.model.output == "frames") != (self.task in ("frames", "ctc")):
             wanted = "frames" if self.task in ("frames", "ctc") else "sequence"
             raise ConfigError(f"model.output={self.model.output!r} with task: {self.task}; set model.output: {wanted}")
+        if t.word_vectors and self.model.network != "text":
+            raise ConfigError(
+                f"train.word_vectors={t.word_vectors!r} with model.network={self.model.network!r}: only network: text has an "
+                "embedding; leave it out"
+            )
         if self.beam_width and self.task not in ("ctc", "translate"):
             raise ConfigError(
                 f"beam_width={self.beam_width} with task: {self.task}: only ctc and translate are decoded; set it to 0"

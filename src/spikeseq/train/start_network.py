@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from spikeseq.conversion import init_thresholds
-from spikeseq.data import Data
+from spikeseq.data import Data, TextData
+from spikeseq.data.text.glove import read_glove
 from spikeseq.errors import CheckpointError
 from spikeseq.nn.checkpoint import load_model, load_weights
 from spikeseq.nn.neurons import Neurons
@@ -24,11 +25,16 @@ def with_seed(path: str, seed: int) -> str:
 def start_network(
     model: TextClassifier | PictureClassifier, recipe: Recipe, data: Data
 ) -> TextClassifier | PictureClassifier:
-    """Take the weights of ``train.start_from``, if it is given; then set the first thresholds, if they are asked for.
+    """Take word vectors and the weights of ``train.start_from``, where they are given; then set the first thresholds.
 
     A network of the same sizes with other neurons (such as ReLU) gives its weights; thresholds and leaks stay fresh. Raises
-    CheckpointError for a network of other sizes, ConfigError for thresholds where there are no neurons.
+    CheckpointError for a network of other sizes, ConfigError for thresholds where there are no neurons, DataError for a file
+    that holds no word vectors.
     """
+    if recipe.train.word_vectors:
+        assert isinstance(model, TextClassifier)
+        assert isinstance(data, TextData)
+        embed(model, data, recipe.train.word_vectors)
     if recipe.train.start_from:
         path = with_seed(recipe.train.start_from, recipe.seed)
         source = load_model(path)[0]
@@ -40,6 +46,15 @@ def start_network(
     if first.percentile:
         init_thresholds(model, calibration_batches(data), first.percentile, first.scale)
     return model
+
+
+def embed(model: TextClassifier, data: TextData, path: str) -> float:
+    """Set the embedding of every word that a GloVe file has; others keep theirs. Returns the share of words it has."""
+    weight = model.embedding.weight
+    vectors, share = read_glove(path, data.tokenizer.words, weight.shape[1])
+    with torch.no_grad():
+        weight.copy_(torch.where((vectors != 0).any(1, keepdim=True), vectors, weight))
+    return share
 
 
 def transplant(model: nn.Module, source: nn.Module, path: str) -> None:

@@ -1,0 +1,39 @@
+"""Pictures of a review and of event frames: what is drawn, and what is refused."""
+
+import numpy as np
+import pytest
+
+from spikeseq.errors import ShapeError
+from spikeseq.report.figure import png_bytes
+from spikeseq.report.pictures import frames_and_spikes
+from spikeseq.report.review import review
+
+
+def test_review():
+    random = np.random.default_rng(0)
+    spikes = {"body.2": random.random((4, 6)) > 0.5, "body.5": np.zeros((4, 3))}
+    figure = review(["a", "b", "c", "d"], np.array([0.5, 0.4, 0.8, 0.9]), spikes, "pos")
+    top, first, second = figure.axes
+    assert list(top.lines[1].get_ydata()) == [0.5, 0.4, 0.8, 0.9]
+    assert len(first.collections[0].get_offsets()) == spikes["body.2"].sum()
+    assert len(second.collections[0].get_offsets()) == 0
+    assert [t.get_text() for t in second.get_xticklabels()] == ["a", "b", "c", "d"]
+    assert png_bytes(figure)
+    for words, p, s in (([], np.zeros(0), {}), (["a"], np.zeros(2), {}), (["a"], np.zeros(1), {"l": np.zeros((2, 3))})):
+        with pytest.raises(ShapeError, match=r"pass L, \[L\] and \[L, H\] each"):
+            review(words, p, s, "pos")
+
+
+def test_frames():
+    frames = np.zeros((3, 2, 4, 4))
+    frames[0, 0, 1, 1], frames[1, 1, 2, 2] = 4, 4
+    figure = frames_and_spikes(frames, {"conv": np.eye(3)}, ["7", "1", "7"], "digit 7")
+    images = [axis.images[0].get_array() for axis in figure.axes if axis.images]
+    assert np.allclose(images[0][1, 1], (0, 0, 1))  # darker: blue
+    assert np.allclose(images[1][2, 2], (1, 0, 0))  # brighter: red
+    assert np.allclose(images[2], 1)
+    bars = next(axis for axis in figure.axes if axis.patches and not axis.images)
+    assert [patch.get_height() for patch in bars.patches] == pytest.approx([1 / 3] * 3)
+    assert png_bytes(figure)
+    with pytest.raises(ShapeError, match="do not fit one L"):
+        frames_and_spikes(frames, {}, ["7"])
