@@ -14,7 +14,7 @@ import resource
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -94,13 +94,17 @@ def peak_bytes(name: str, options: argparse.Namespace) -> int:
     compiled = options.length * options.batch * 4 * options.hidden >= COMPILE_FROM
     with compiling("always" if compiled else "never"):  # for the short warm-up too: the compiler needs much memory
         make_step(LAYERS[name], min(WARM_LENGTH, options.length), *sizes)()
-        step = make_step(LAYERS[name], options.length, *sizes)
-        gc.collect()
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)  # glibc: hand freed memory back, else the step would reuse it uncounted
-        before = reset_peak()
-        step()
-        return max(0, peak() - before)
+        return raised_by(make_step(LAYERS[name], options.length, *sizes))
+
+
+def raised_by(step: Callable[[], object]) -> int:
+    """Bytes by which a call raises the resident memory, at its peak."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # glibc: hand freed memory back, else the step would reuse it uncounted
+    before = reset_peak()
+    step()
+    return max(0, peak() - before)
 
 
 def reset_peak() -> int:

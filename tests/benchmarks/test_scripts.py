@@ -74,6 +74,21 @@ def test_train_step(run):
     assert record.metrics["targets"] == []  # the limits hold for the sizes of the full run only
 
 
+def test_speech_lengths(run):
+    record, text, out = run("speech_lengths")
+    check_common(record, "speech_lengths")
+    rows = record.metrics["rows"]
+    models = ("nn.LSTM", "QuantizedLSTM T=2", "GatedCurrent v2", "AdLIF")
+    assert [(row["model"], row["length"]) for row in rows] == [(m, length) for m in models for length in (50, 100)]
+    for model, what in ((m, w) for m in models for w in ("time", "memory")):
+        key = f"log-log slope of {what} over L: {model}"
+        assert f"{key}: {record.metrics[key]:.2f}" in text
+    short, long = (row["ms"] for row in rows[:2])
+    assert record.metrics["log-log slope of time over L: nn.LSTM"] == pytest.approx(math.log2(long / short))
+    assert (out / "speech_lengths_time.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "speech_lengths_memory.png").is_file()
+
+
 def test_memory(run):
     record, _, _ = run("memory")
     check_common(record, "memory")
