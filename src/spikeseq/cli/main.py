@@ -17,9 +17,12 @@ from spikeseq.cli.energy import energy
 from spikeseq.cli.export import export
 from spikeseq.cli.latency import latency
 from spikeseq.cli.listen import listen
+from spikeseq.cli.translate import translate
 from spikeseq.errors import SpikeseqError
 
-COMMANDS = {f.__name__: f for f in (train, convert, evaluate, energy, latency, listen, export, demo)}
+COMMANDS = {
+    f.__name__: f for f in (train, convert, evaluate, energy, latency, listen, translate, export, demo)
+}
 FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
 
 
