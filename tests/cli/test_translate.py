@@ -57,4 +57,4 @@ def test_what_cannot_be_translated_is_refused(spikeseq, checkpoint, tmp_path, tr
     spikeseq("translate", checkpoint("plain_lif"), "Hund", "--plot", str(tmp_path / "a.png")).refused(
         "has no attention"
     )
-    spikeseq("translate", str(trained), "Hund").refused("does not translate")
+    spikeseq("translate", str(trained / "model.pt"), "Hund").refused("does not translate")
