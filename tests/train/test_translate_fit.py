@@ -80,7 +80,7 @@ def test_eight_pairs_are_learned_by_heart(eight, cell, attention):
 def test_recipes_that_cannot_work_are_refused(eight):
     with pytest.raises(ConfigError, match=r"set model\.network: translation"):
         make_recipe({**RECIPE, "model": {"cell": "lif"}})
-    with pytest.raises(ConfigError, match="set model.network: layers"):
+    with pytest.raises(ConfigError, match=r"set model\.network: layers"):
         make_recipe({**RECIPE, "task": "frames"})
     with pytest.raises(ConfigError, match="use task: translate"):
         fit(make_recipe({"name": "a/b", "data": {"name": "multi30k"}}), eight / "a", progress=False)

@@ -145,7 +145,7 @@ def evaluate(checkpoint: str, split: Literal["train", "valid", "test"] = "test",
         if name.startswith(("energy_", "matched_")):  # `spikeseq energy` shows them, in tables
             continue
         label = f"{split}_{name.removeprefix('test_')}" if name.startswith("test_") else name
-        console.print(f"{label}: {value}" if isinstance(value, int) else f"{label}: {value:.4f}")
+        console.print(f"{label}: {value:.4f}" if isinstance(value, float) else f"{label}: {value}")
 
     if record:
         made = new_record(

@@ -21,12 +21,25 @@ from spikeseq.cli.listen import listen
 from spikeseq.cli.predict import predict
 from spikeseq.cli.report import report
 from spikeseq.cli.sweep import sweep
+from spikeseq.cli.translate import translate
 from spikeseq.errors import SpikeseqError
 
-COMMANDS = {
-    f.__name__.rstrip("_"): f
-    for f in (train, sweep, convert, evaluate, predict, energy, latency, listen, export, import_, report, demo)
-}
+_FUNCTIONS = (
+    train,
+    sweep,
+    convert,
+    evaluate,
+    predict,
+    translate,
+    listen,
+    energy,
+    latency,
+    export,
+    import_,
+    report,
+    demo,
+)
+COMMANDS = {f.__name__.rstrip("_"): f for f in _FUNCTIONS}
 FREE = ("checkpoint",)  # arguments that stay without "--" where they may be left out
 MANY = ("runs",)  # arguments without "--" that take one or more values
 CHOICES = {"objectives": ("accuracy", "energy")}  # options of one or more words, and which

@@ -61,7 +61,7 @@ def load(
 
     vocabulary   tokens of the byte-pair encoding that both languages share, trained on the train split alone
     lower        whether both languages are lower-cased
-    max_length   pairs of train with a sentence of more tokens are left out, and counted in ``skipped``
+    max_length   pairs of train with a sentence of more tokens are left out, as are all with an empty one; ``skipped`` counts
     direction    "de-en" or "en-de"
 
     Raises ConfigError for any other value, DataError when a file is missing or damaged, is no UTF-8, or its languages
@@ -72,11 +72,16 @@ def load(
     check_integer("max_length", max_length, 1, 1_000_000)
     check_choice("direction", direction, ("de-en", "en-de"))
     languages = (direction[:2], direction[3:])
-    texts = {part: _sentences(part, languages) for part in SPLITS}
+    pairs = {part: _sentences(part, languages) for part in SPLITS}
+    texts = {part: [pair for pair in own if all(side.strip() for side in pair)] for part, own in pairs.items()}
     both = (sentence for pair in texts["train"] for sentence in pair)
     tokenizer = train_tokenizer(both, vocabulary, "bpe", frame=True, lower=lower)
     train, valid, test = (_encoded(texts[part], tokenizer) for part in SPLITS)
     kept = [row for row, length in enumerate(train.length) if length <= max_length]
+    skipped = {
+        f"longer than {max_length} tokens": len(train) - len(kept),
+        "an empty sentence": sum(len(pairs[part]) - len(texts[part]) for part in SPLITS),
+    }
     return TranslationData(
         name="multi30k",
         train=train if len(kept) == len(train) else _rows(train, kept),
@@ -87,7 +92,7 @@ def load(
         lower=lower,
         source=f"Multi30k task 1, raw, {COMMIT[:8]}, Elliott et al. 2016",
         licence="none stated; commonly cited as CC BY-NC-SA 4.0, research use",
-        skipped={f"longer than {max_length} tokens": len(train) - len(kept)} if len(kept) < len(train) else {},
+        skipped={reason: number for reason, number in skipped.items() if number},
     )
 
 
@@ -99,7 +104,7 @@ def _sentences(part: str, languages: tuple[str, str]) -> list[tuple[str, str]]:
             f"multi30k {part}: {len(sides[0])} lines of {languages[0]} and {len(sides[1])} of {languages[1]} "
             f"cannot be pairs. {REMEDY}"
         )
-    return [(a, b) for a, b in zip(*sides, strict=True) if a.strip() and b.strip()]
+    return list(zip(*sides, strict=True))
 
 
 def _lines(file: DataFile) -> list[str]:

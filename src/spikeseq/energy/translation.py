@@ -2,7 +2,7 @@ r"""Counting rules of what only translation networks have; nn/translation. Linea
 
 For queries of L elements, S source elements that are there, width E, in one sentence::
 
-    Attention "softmax"  MACs 2 L S E              q k and a w; the exponentials are not counted, in favour of the float network
+    Attention "softmax"  MACs L S (E + E_w)        q k and a w, of width E_w; the exponentials are not counted, in favour of the float network
     Attention "shift"    ACs  (pairs of spikes of a query and a key that meet)
                             + (unit spikes of the values that have a weight); comparisons: 2 for each value of q and k,
                               2 LEVELS for each of w, and those of the shifter
@@ -48,17 +48,18 @@ def graded_linear(module: GradedLinear, call: Call) -> list[LayerCount]:
 def attention(module: Attention, call: Call) -> list[LayerCount]:
     """Scores, weights and contexts of the source's tokens that are there."""
     query, key, value, there = (call.argument(i, n) for i, n in enumerate(("query", "key", "value", "there")))
-    targets, width = float(query.shape[1]), float(query.shape[2])
-    rows, pairs = float(query.shape[:2].numel()), float(there.sum()) * targets
-    sizes: dict[str, Any] = {"elements": rows, "state_words": (float(there.sum()) / len(query) * 2 + 2) * width}
+    width, wide = float(query.shape[2]), float(value.shape[2])
+    rows, sources = float(query.shape[:2].numel()), float(there.sum())
+    pairs = sources * float(query.shape[1])
+    sizes: dict[str, Any] = {"elements": rows, "state_words": (sources / len(query) + 1) * (width + wide)}
     reads: dict[str, Any] = {
-        "state_reads": 2 * pairs * width + float(query.numel()),
-        "state_writes": pairs + rows * width,
+        "state_reads": pairs * (width + wide) + float(query.numel()),
+        "state_writes": pairs + rows * wide,
     }
     if module.mode == "softmax":
-        return [LayerCount(call.name, macs=2 * pairs * width, **reads, **sizes)]
+        return [LayerCount(call.name, macs=pairs * (width + wide), **reads, **sizes)]
     adds = _meeting(graded(query, 1), graded(key, 1), there) + _weighted(call.output[1], value, there)
-    made = (2 * float(query.numel()) + (2 + 2 * LEVELS) * float(there.sum()) * width) + pairs * 2 * SMALLEST
+    made = 2 * (float(query.numel()) + sources * (width + LEVELS * wide)) + pairs * 2 * SMALLEST
     return [LayerCount(call.name, acs=adds, spike_acs=adds, comparisons=made, **reads, **sizes)]
 
 

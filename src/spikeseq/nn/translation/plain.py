@@ -3,7 +3,8 @@ r"""Spiking encoder-decoder without convolution and attention: the baseline that
 ::
 
     encoder   [Linear - LIF - dropout] x layers - Linear - integrator over the true length  ->  v0 [B, H]
-    decoder   Linear - LIF whose membrane starts at v0 - dropout - [Linear - LIF - dropout] x (layers - 1) - d;  logits = E d + b
+    decoder   Linear - LIF whose membrane starts at v0 - dropout - [Linear - LIF - dropout] x (layers - 1) - Linear  ->  d;
+              logits = E g(d) + b, g: graded spikes
 
 All that the decoder knows of the source is one membrane. Source: Rathi & Roy, LITE-SNN, IEEE TCDS 16(6), 2024. Other than
 there: true lengths divide and mask, words have positions.

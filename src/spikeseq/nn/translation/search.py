@@ -70,7 +70,12 @@ def beam(
     alpha: float = 1.0,
     max_length: int | None = None,
 ) -> list[Hypothesis]:
-    """Translate ``source [B, S]`` by a beam of ``width``, all rows at once; the best of each. Raises ConfigError for no width."""
+    """Translate ``source [B, S]`` by a beam of ``width``, all rows at once; the best of each.
+
+    alpha       of the length normalisation; 0: none, which favours short sentences
+    max_length  most tokens, END included; twice the source and ten more if left out
+    Raises ConfigError for a width or length below 1.
+    """
     if width < 1:
         raise ConfigError(f"width={width}: keep one beginning or more")
     rows, longest = len(source), _longest(model, lengths, max_length)
