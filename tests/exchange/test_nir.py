@@ -58,7 +58,10 @@ def test_written_and_read_back(reset, readout, spread, tmp_path):
 
 def test_parameters_are_those_of_the_equations(spread):
     """NIR's own equations, by Euler's method at dt, run beside ours."""
-    model = spread(snn.Sequential(nn.Linear(6, 20), snn.LIF(20, reset="zero"), nn.Linear(20, 8), snn.CubaLIF(8, reset="zero")), True)
+    model = spread(
+        snn.Sequential(nn.Linear(6, 20), snn.LIF(20, reset="zero"), nn.Linear(20, 8), snn.CubaLIF(8, reset="zero")),
+        True,
+    )
     nodes = list(to_nir(model, dt=0.01).nodes.values())[1:-1]
     x = values(40, 1, 6)
     v, u, i, spikes = np.zeros(20), np.zeros(8), np.zeros(8), []
@@ -101,7 +104,9 @@ def test_dt_and_reset_are_asked_for():
 
 
 def test_pools_and_one_dimension(spread, tmp_path):
-    own = spread(snn.Sequential(nn.Conv1d(2, 3, 3, padding=1), snn.LIF(3, reset="zero"), nn.Flatten(), nn.Linear(15, 2)), True)
+    own = spread(
+        snn.Sequential(nn.Conv1d(2, 3, 3, padding=1), snn.LIF(3, reset="zero"), nn.Flatten(), nn.Linear(15, 2)), True
+    )
     to_nir(own, tmp_path / "a.nir", (2, 5))
     x = values(9, 2, 2, 5)
     assert torch.equal(run(from_nir(tmp_path / "a.nir").model, x), run(own, x))
@@ -136,11 +141,22 @@ def test_models_and_values_that_nir_cannot_hold():
         to_nir(snn.Sequential(nn.Linear(4, 2)), element_shape=(5,))
     with pytest.raises(ConfigError, match="dt=0"):
         to_nir(snn.Sequential(nn.Linear(4, 2)), dt=0)
-    layer = snn.LIF(2)
-    with torch.no_grad():
-        layer.leak[0] = 1.0
-    with pytest.raises(ConfigError, match="leak 1 for some"):
-        to_nir(snn.Sequential(nn.Linear(4, 2), layer))
+
+
+def test_leaks_of_0_and_1_come_back():
+    layers = [snn.LIF(3, reset="zero"), snn.CubaLIF(3, reset="zero")]
+    for layer in layers:
+        with torch.no_grad():
+            for name in ("leak", "current_leak"):
+                if hasattr(layer, name):
+                    getattr(layer, name).copy_(torch.tensor([0.0, 0.9, 1.0]))
+    model = snn.Sequential(*layers)
+    back = from_nir(to_nir(model, element_shape=(3,))).model
+    for found, layer in zip(back, layers, strict=True):
+        assert found.leak[[0, 2]].tolist() == [0.0, 1.0]
+        assert found.leak[1].item() == pytest.approx(0.9, abs=1e-7)
+        assert torch.equal(found.threshold, torch.ones(())) or torch.equal(found.threshold, layer.threshold)
+    assert torch.equal(run(back, values(30, 2, 3)), run(model, values(30, 2, 3)))
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ def test_what_becomes_what():
     assert made[2].leak.tolist() == pytest.approx([0.5, 0.6, 0.7, 1.0])
     assert made[2].step.reset == "zero"
     conv = {"c.weight": torch.ones(2, 1, 3, 3), "c.bias": torch.zeros(2)}
-    made = from_spikingjelly(conv, [("c", nn.Conv2d(1, 2, 3)), ("n", JellyNeuron(4.0, True, 0.5, None)), ("m", JellyNeuron(None))])
+    made = from_spikingjelly(
+        conv, [("c", nn.Conv2d(1, 2, 3)), ("n", JellyNeuron(4.0, True, 0.5, None)), ("m", JellyNeuron(None))]
+    )
     assert torch.equal(made[0].weight, conv["c.weight"])
     assert (made[1].leak.item(), made[1].threshold.item(), made[1].step.reset) == (0.75, 2.0, "subtract")
     assert (type(made[2]), made[2].step.reset) == (snn.IF, "zero")
@@ -106,7 +108,9 @@ def test_nir_in_another_framework(framework, membranes):
     if framework == "Norse":
         pytest.skip("Norse 1.1.0 leaves r out and its reset to Python: docs/exchange.md")
     torch.manual_seed(0)
-    model = snn.Sequential(nn.Linear(6, 20), snn.LIF(leak=0.875, reset="zero"), nn.Linear(20, 8), snn.CubaLIF(reset="zero"))
+    model = snn.Sequential(
+        nn.Linear(6, 20), snn.LIF(leak=0.875, reset="zero"), nn.Linear(20, 8), snn.CubaLIF(reset="zero")
+    )
     x = 2 * torch.randn(30, 2, 6)
     with torch.no_grad(), PEERS.quiet():
         assert torch.equal(PEERS.NIR_PEERS[framework](to_nir(model), x), model(x)[0])

@@ -67,7 +67,10 @@ def test_either_kind_of_file(tmp_path):
     save_model(tmp_path / "a.pt", settings.build(3, 2), settings, (3, 2), {"n": 1})
     save_layers(tmp_path / "b.pt", snn.Sequential(nn.Linear(3, 2)), None, {"n": 2})
     assert [is_layers(tmp_path / name) for name in ("a.pt", "b.pt", "none.pt")] == [False, True, False]
-    assert [type(load_any(tmp_path / name).model) for name in ("a.pt", "b.pt")] == [snn.SequenceClassifier, snn.Sequential]
+    assert [type(load_any(tmp_path / name).model) for name in ("a.pt", "b.pt")] == [
+        snn.SequenceClassifier,
+        snn.Sequential,
+    ]
     assert load_any(tmp_path / "b.pt").notes == {"n": 2}
     with pytest.raises(CheckpointError, match="does not exist"):
         load_any(tmp_path / "none.pt")
@@ -79,7 +82,11 @@ def test_either_kind_of_file(tmp_path):
         {"format": "spikeseq-layers/9"},
         {"layers": "none"},
         {"layers": [{"type": "Exec", "settings": {}}]},
-        {"layers": [{"type": "Linear", "settings": {"in_features": 3, "out_features": 2, "bias": True, "device": "cpu"}}]},
+        {
+            "layers": [
+                {"type": "Linear", "settings": {"in_features": 3, "out_features": 2, "bias": True, "device": "cpu"}}
+            ]
+        },
         {"layers": [{"type": "Linear", "settings": {"in_features": 3}}]},
         {"layers": [{"type": "Linear", "settings": {"in_features": 1 << 40, "out_features": 1 << 20, "bias": True}}]},
         {"layers": [{"settings": {}}]},
