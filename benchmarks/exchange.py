@@ -1,7 +1,8 @@
-"""Networks that cross to and from other frameworks, compared spike for spike on the digits' test data (peers.sh installs them).
+"""Networks that cross to and from other frameworks, compared spike for spike on test data (peers.sh installs them).
 
 NIR: a network of ours, trained for a moment, written as a NIR graph and imported by each framework. State: a network of the
-framework's neurons, loaded by its state_dict. A row says which share of all spikes differs (0: every one equal).
+framework's neurons, loaded by its state_dict. ONNX: spiking LSTMs in ONNX Runtime. A row says which share of all spikes
+differs (0: every one equal).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from common import Column, console, finish, options_parser, show, start
+from exchange_onnx import onnx_rows
 from exchange_peers import LATE_CASES, NIR_PEERS, STATE_CASES, Case, quiet, run_case
 from spikeseq import data
 from spikeseq import nn as snn
@@ -24,6 +26,10 @@ from spikeseq.exchange import from_snntorch, from_spikingjelly, to_nir
 COLUMNS = (
     Column("case"), Column("framework"), Column("differ", "share of spikes that differ", digits=6),
     Column("rate", "spike rate", digits=3), Column("spikes", "spikes compared", digits=0), Column("refused", "why not"),
+)  # fmt: skip
+ONNX_COLUMNS = (
+    *COLUMNS[:-1], Column("ours", "accuracy, torch", digits=4), Column("theirs", "accuracy, ONNX Runtime", digits=4),
+    COLUMNS[-1],
 )  # fmt: skip
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "LIF, leak 0.9": lambda c: snn.LIF(leak=0.9, reset="zero"),
@@ -128,9 +134,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         states.append(row(name, case.framework, both))
     show(states, COLUMNS, "state_dict: theirs, loaded")
+    onnx = onnx_rows(1, 8, 1) if options.quick else onnx_rows(150)
+    show(onnx, ONNX_COLUMNS, "ONNX: ours, whole sequences")
     if options.fixtures:
         fixtures(options.fixtures, 30)
-    finish("exchange", options, began, {"rows": found + states, "elements": len(x)})
+    finish("exchange", options, began, {"rows": found + states + onnx})
     return 0
 
 

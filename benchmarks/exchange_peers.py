@@ -91,7 +91,7 @@ STATE_CASES = {
     "LIFNode, input whole, subtract": Case(
         "SpikingJelly", "LIFNode", {"tau": 3.0, "decay_input": False, "v_reset": None}
     ),
-    "LIFNode, v_reset -0.25": Case("SpikingJelly", "LIFNode", {"tau": 2.0, "v_threshold": 0.5, "v_reset": -0.25}),
+    "LIFNode, v_reset -0.25": Case("SpikingJelly", "LIFNode", {"tau": 2.0, "v_threshold": 0.125, "v_reset": -0.25}),
     "ParametricLIFNode": Case("SpikingJelly", "ParametricLIFNode", {"init_tau": 3.0, "v_threshold": 0.5}),
     "IFNode": Case("SpikingJelly", "IFNode", {"v_threshold": 0.75}),
 }

@@ -95,7 +95,7 @@ def test_dt_and_reset_are_asked_for():
     assert from_nir(graph_of(lif()), dt=2 * DT).model[0].leak.item() == pytest.approx(0.5)
     assert from_nir(graph_of(lif())).model[0].step.reset == "zero"
     assert from_nir(graph_of(lif()), reset="subtract").model[0].step.reset == "subtract"
-    with pytest.raises(ConfigError, match="tau is shorter than dt=0.001"):
+    with pytest.raises(ConfigError, match=r"tau is shorter than dt=0\.001"):
         from_nir(graph_of(lif()), dt=1e-3)
     with pytest.raises(ConfigError, match="dt=-1"):
         from_nir(graph_of(lif()), dt=-1)
