@@ -1,7 +1,8 @@
-"""Networks that cross to and from other frameworks, compared spike for spike on the digits' test data (peers.sh installs them).
+"""Networks that cross to and from other frameworks, compared spike for spike on test data (peers.sh installs them).
 
 NIR: a network of ours, trained for a moment, written as a NIR graph and imported by each framework. State: a network of the
-framework's neurons, loaded by its state_dict. A row says which share of all spikes differs (0: every one equal).
+framework's neurons, loaded by its state_dict. ONNX: spiking LSTMs in ONNX Runtime. A row says which share of all spikes
+differs (0: every one equal).
 """
 
 from __future__ import annotations
@@ -16,14 +17,19 @@ import torch
 from torch import Tensor, nn
 
 from common import Column, console, finish, options_parser, show, start
-from exchange_peers import NIR_PEERS, STATE_CASES, Case, quiet, run_case
+from exchange_onnx import onnx_rows
+from exchange_peers import LATE_CASES, NIR_PEERS, STATE_CASES, Case, quiet, run_case
 from spikeseq import data
 from spikeseq import nn as snn
 from spikeseq.exchange import from_snntorch, from_spikingjelly, to_nir
 
 COLUMNS = (
-    Column("case"), Column("framework"), Column("differ", "share of spikes that differ", digits=6), Column("rate", "spike rate", digits=3),
-    Column("spikes", "spikes compared", digits=0), Column("refused", "why not"),
+    Column("case"), Column("framework"), Column("differ", "share of spikes that differ", digits=6),
+    Column("rate", "spike rate", digits=3), Column("spikes", "spikes compared", digits=0), Column("refused", "why not"),
+)  # fmt: skip
+ONNX_COLUMNS = (
+    *COLUMNS[:-1], Column("ours", "accuracy, torch", digits=4), Column("theirs", "accuracy, ONNX Runtime", digits=4),
+    COLUMNS[-1],
 )  # fmt: skip
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "LIF, leak 0.9": lambda c: snn.LIF(leak=0.9, reset="zero"),
@@ -31,7 +37,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "IF": lambda c: snn.IF(reset="zero"),
     "CubaLIF": lambda c: snn.CubaLIF(leak=0.9, current_leak=0.7, reset="zero"),
 }
-HIDDEN, SEEN = 32, 4  # units; times that a digit's rows are shown
+HIDDEN, SEEN = 64, 2  # units; times that a digit's rows are shown
 
 
 def network(name: str, steps: int) -> snn.Sequential:
@@ -39,8 +45,10 @@ def network(name: str, steps: int) -> snn.Sequential:
     torch.manual_seed(0)
     layers = [nn.Linear(8, HIDDEN), NETWORKS[name](HIDDEN), nn.Linear(HIDDEN, 10), NETWORKS[name](10)]
     model = snn.Sequential(*layers)
+    with torch.no_grad():
+        model[2].weight.mul_(3)  # so that the last layer fires from the start
     train = data.load("digits", order="rows").train
-    optimiser = torch.optim.Adam(model.parameters(), 2e-2)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     for step in range(steps):
         rows = (torch.arange(64) + 64 * step) % len(train.x)
         loss = nn.functional.cross_entropy(model(sequences(train.x[rows]))[0].mean(0) * 10, train.y[rows])
@@ -87,7 +95,8 @@ def nir_rows(x: Tensor, y: Tensor, steps: int) -> list[dict[str, Any]]:
 def ours_of(case: Case, state: dict[str, Tensor]) -> snn.Sequential:
     """The network of a case, loaded by its state_dict."""
     if case.framework == "snnTorch":
-        return from_snntorch(state, list(case.layers), reset_delay=case.reset_delay)
+        late = case.reset_delay and case not in LATE_CASES.values()
+        return from_snntorch(state, list(case.layers), reset_delay=late)
     return from_spikingjelly(state, list(case.layers))
 
 
@@ -117,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show(found, COLUMNS, "NIR: ours, imported")
     torch.manual_seed(3)
     states = []
-    for name, case in STATE_CASES.items():
+    for name, case in {**STATE_CASES, **LATE_CASES}.items():
 
         def both(case: Case = case) -> tuple[Tensor, Tensor]:
             state, theirs = run_case(case, x, (8, HIDDEN, 10))
@@ -125,9 +134,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         states.append(row(name, case.framework, both))
     show(states, COLUMNS, "state_dict: theirs, loaded")
+    onnx = onnx_rows(1, 8, 1) if options.quick else onnx_rows(150)
+    show(onnx, ONNX_COLUMNS, "ONNX: ours, whole sequences")
     if options.fixtures:
         fixtures(options.fixtures, 30)
-    finish("exchange", options, began, {"rows": found + states, "elements": len(x)})
+    finish("exchange", options, began, {"rows": found + states + onnx})
     return 0
 
 

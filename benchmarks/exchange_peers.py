@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -90,15 +91,22 @@ STATE_CASES = {
     "LIFNode, input whole, subtract": Case(
         "SpikingJelly", "LIFNode", {"tau": 3.0, "decay_input": False, "v_reset": None}
     ),
-    "LIFNode, v_reset -0.25": Case("SpikingJelly", "LIFNode", {"tau": 2.0, "v_threshold": 0.5, "v_reset": -0.25}),
+    "LIFNode, v_reset -0.25": Case("SpikingJelly", "LIFNode", {"tau": 2.0, "v_threshold": 0.125, "v_reset": -0.25}),
     "ParametricLIFNode": Case("SpikingJelly", "ParametricLIFNode", {"init_tau": 3.0, "v_threshold": 0.5}),
     "IFNode": Case("SpikingJelly", "IFNode", {"v_threshold": 0.75}),
+}
+
+# loaded as if they reset at once: how many spikes differ
+LATE_CASES = {
+    "Leaky, subtract, late": Case("snnTorch", "Leaky", {"beta": 0.9}),
+    "Synaptic, subtract, late": Case("snnTorch", "Synaptic", {"alpha": 0.6, "beta": 0.8}),
+    "Synaptic, zero, late": Case("snnTorch", "Synaptic", {"alpha": 0.6, "beta": 0.8, "reset_mechanism": "zero"}),
 }
 
 
 def run_case(case: Case, x: Tensor, sizes: tuple[int, int, int]) -> tuple[dict[str, Tensor], Tensor]:
     """The network's state_dict, and its spikes on ``x [L, B, I]``."""
-    first, second = (nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+    first, second = (nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
     with torch.no_grad(), quiet():
         second.weight.mul_(4)
         if case.framework == "snnTorch":

@@ -1,5 +1,6 @@
 """spikeseq export onnx, export nir, import nir: files that answer as the model does, and what is refused."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,14 +86,12 @@ def test_what_is_refused(spikeseq, lif):
     assert not Path("runs").exists()
 
 
-def test_a_package_that_is_missing(spikeseq, lif, monkeypatch):
-    for package, arguments in (
-        ("onnx", ("export", "onnx", lif)),
-        ("nir", ("export", "nir", lif)),
-        ("nir", ("import", "nir", "a")),
-    ):
-        with monkeypatch.context() as patch:
-            for name in [n for n in __import__("sys").modules if n.startswith(f"spikeseq.exchange.{package}")]:
-                patch.delitem(__import__("sys").modules, name)
-            patch.setitem(__import__("sys").modules, package, None)
-            spikeseq(*arguments).refused(f"pip install 'spikeseq[{package}]'")
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [("onnx", ("export", "onnx", "lif.pt")), ("nir", ("export", "nir", "lif.pt")), ("nir", ("import", "nir", "a.nir"))],
+)
+def test_a_package_that_is_missing(spikeseq, lif, monkeypatch, package, arguments):
+    for name in [n for n in sys.modules if n.startswith(f"spikeseq.exchange.{package}")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    spikeseq(*arguments).refused(f"{package} is not installed", f"pip install 'spikeseq[{package}]'")

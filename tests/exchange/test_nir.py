@@ -95,7 +95,7 @@ def test_dt_and_reset_are_asked_for():
     assert from_nir(graph_of(lif()), dt=2 * DT).model[0].leak.item() == pytest.approx(0.5)
     assert from_nir(graph_of(lif())).model[0].step.reset == "zero"
     assert from_nir(graph_of(lif()), reset="subtract").model[0].step.reset == "subtract"
-    with pytest.raises(ConfigError, match="tau is shorter than dt=0.001"):
+    with pytest.raises(ConfigError, match=r"tau is shorter than dt=0\.001"):
         from_nir(graph_of(lif()), dt=1e-3)
     with pytest.raises(ConfigError, match="dt=-1"):
         from_nir(graph_of(lif()), dt=-1)
@@ -141,11 +141,22 @@ def test_models_and_values_that_nir_cannot_hold():
         to_nir(snn.Sequential(nn.Linear(4, 2)), element_shape=(5,))
     with pytest.raises(ConfigError, match="dt=0"):
         to_nir(snn.Sequential(nn.Linear(4, 2)), dt=0)
-    layer = snn.LIF(2)
-    with torch.no_grad():
-        layer.leak[0] = 1.0
-    with pytest.raises(ConfigError, match="leak 1 for some"):
-        to_nir(snn.Sequential(nn.Linear(4, 2), layer))
+
+
+def test_leaks_of_0_and_1_come_back():
+    layers = [snn.LIF(3, reset="zero"), snn.CubaLIF(3, reset="zero")]
+    for layer in layers:
+        with torch.no_grad():
+            for name in ("leak", "current_leak"):
+                if hasattr(layer, name):
+                    getattr(layer, name).copy_(torch.tensor([0.0, 0.9, 1.0]))
+    model = snn.Sequential(*layers)
+    back = from_nir(to_nir(model, element_shape=(3,))).model
+    for found, layer in zip(back, layers, strict=True):
+        assert found.leak[[0, 2]].tolist() == [0.0, 1.0]
+        assert found.leak[1].item() == pytest.approx(0.9, abs=1e-7)
+        assert torch.equal(found.threshold, torch.ones(())) or torch.equal(found.threshold, layer.threshold)
+    assert torch.equal(run(back, values(30, 2, 3)), run(model, values(30, 2, 3)))
 
 
 @pytest.mark.parametrize(

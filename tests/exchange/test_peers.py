@@ -1,4 +1,4 @@
-"""Networks of snnTorch and SpikingJelly by state_dict: their spikes, from arrays that benchmarks/exchange.py --fixtures wrote."""
+"""Networks of snnTorch and SpikingJelly by state_dict: their spikes, as benchmarks/exchange.py --fixtures wrote them down."""
 
 import importlib.util
 import json
@@ -94,7 +94,7 @@ def test_what_is_refused(state, layers, words):
 
 
 def test_spikingjelly_arguments():
-    with pytest.raises(ConfigError, match="tau=0.5"):
+    with pytest.raises(ConfigError, match=r"tau=0\.5"):
         from_spikingjelly({}, [("n", JellyNeuron(0.5))])
     with pytest.raises(ConfigError, match="'fc' is not in the state_dict"):
         from_spikingjelly({}, ["fc"])

@@ -32,32 +32,28 @@ from spikeseq.ops.neuron import Reset
 
 NeuronNode = Any  # nir.LIF, nir.IF or nir.CubaLIF
 Array = NDArray[np.float32]
+LONGEST = 2.0**26  # time constant of leak 1, in units of dt: in float32, 1 - 2^-26 is 1
 
 
-def write_neurons(layer: Neurons, name: str, shape: tuple[int, ...], dt: float) -> NeuronNode:
-    """The node of a layer whose elements are of ``shape``. Raises ConfigError for a time constant that NIR cannot hold."""
+def write_neurons(layer: Neurons, shape: tuple[int, ...], dt: float) -> NeuronNode:
+    """The node of a layer whose elements are of ``shape``."""
     threshold, leak = (_spread(p, shape) for p in layer.effective())
     zero = np.zeros_like(threshold)
-    if layer.leak is None or bool((leak == 1).all()):
-        if isinstance(layer, CubaLIF):
-            raise ConfigError(f"layer {name!r} has leak 1: NIR's CubaLIF needs a membrane that leaks; export onnx")
+    if layer.leak is None:
         return nir.IF(r=np.full_like(threshold, 1 / dt), v_threshold=threshold, v_reset=zero)
-    tau = _time_constant(leak, name, "leak", dt)
+    tau = _time_constant(leak, dt)
     if not isinstance(layer, CubaLIF):
         return nir.LIF(tau=tau, r=tau / np.float32(dt), v_leak=zero, v_threshold=threshold, v_reset=zero)
-    current = _time_constant(_spread(layer.current_leak.clamp(0, 1), shape), name, "current_leak", dt)
+    current = _time_constant(_spread(layer.current_leak.clamp(0, 1), shape), dt)
     return nir.CubaLIF(
         tau_syn=current, tau_mem=tau, r=tau / np.float32(dt), v_leak=zero, v_threshold=threshold, v_reset=zero,
         w_in=current / np.float32(dt),
     )  # fmt: skip
 
 
-def _time_constant(leak: Array, name: str, field: str, dt: float) -> Array:
-    if bool((leak == 1).any()):
-        raise ConfigError(
-            f"layer {name!r} has {field} 1 for some channels, not for all: NIR has no time constant for them"
-        )
-    return (np.float32(dt) / (1 - leak)).astype(np.float32)
+def _time_constant(leak: Array, dt: float) -> Array:
+    """``dt / (1 - leak)``; LONGEST dt for leak 1, which then comes out again: 1 - dt / tau rounds to 1."""
+    return (np.float32(dt) / np.maximum(1 - leak, 1 / LONGEST)).astype(np.float32)
 
 
 def _spread(value: Tensor, shape: tuple[int, ...]) -> Array:

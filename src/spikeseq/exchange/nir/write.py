@@ -68,7 +68,8 @@ def _body(model: nn.Module, element_shape: Sequence[int] | None) -> tuple[Sequen
     if not isinstance(model, Sequential):
         raise ConfigError(
             f"model is a {type(model).__name__}: NIR holds chains of Linear, convolutions, LIF, IF and CubaLIF, no gates, no "
-            "embedding, no levels; pass a spikeseq.nn.Sequential of these, or use export c (spiking LSTMs) or export onnx"
+            "embedding, no levels; pass a spikeseq.nn.Sequential of these (a TextClassifier's body), or use export c (spiking "
+            "LSTMs) or export onnx"
         )
     first = next((layer for layer in model if next(layer.parameters(), None) is not None), None)
     if element_shape is None and isinstance(first, nn.Linear):
@@ -91,7 +92,7 @@ def _nodes(layer: nn.Module, name: str, shape: Shape, dt: float) -> list[tuple[s
     if isinstance(layer, (*SILENT, Last)):
         return []
     if isinstance(layer, LIF | IF | CubaLIF):
-        return [(name, write_neurons(layer, name, shape, dt), shape)]
+        return [(name, write_neurons(layer, shape, dt), shape)]
     if isinstance(layer, SpikingConv2d):
         conv = _nodes(layer.conv, f"{name}_conv", shape, dt)
         return [*conv, *_nodes(layer.neuron, f"{name}_neuron", conv[0][2], dt)]
