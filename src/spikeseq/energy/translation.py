@@ -2,7 +2,7 @@ r"""Counting rules of what only translation networks have; nn/translation. Linea
 
 For queries of L elements, S source elements that are there, width E, in one sentence::
 
-    Attention "softmax"  MACs L S (E + E_w)        q k and a w, of width E_w; the exponentials are not counted, in favour of the float network
+    Attention "softmax"  MACs L S (E + E_w)        q k and a w, of width E_w; exponentials are not counted, in favour of floats
     Attention "shift"    ACs  (pairs of spikes of a query and a key that meet)
                             + (unit spikes of the values that have a weight); comparisons: 2 for each value of q and k,
                               2 LEVELS for each of w, and those of the shifter
@@ -84,5 +84,5 @@ def gated_sum(module: GatedSum, call: Call) -> list[LayerCount]:
         traffic: dict[str, Any] = {"weight_reads": values, "state_reads": 3 * values, "state_writes": values}
         return [LayerCount(call.name, macs=2 * values, elementwise=2 * values, **traffic, **sizes)]
     both = float((a * b).sum())
-    traffic = {"weight_reads": both, "state_reads": both, "state_writes": both}
-    return [LayerCount(call.name, comparisons=values, neuron_updates=both, **traffic, **sizes)]
+    few: dict[str, Any] = {"weight_reads": both, "state_reads": both, "state_writes": both}
+    return [LayerCount(call.name, comparisons=values, neuron_updates=both, **few, **sizes)]

@@ -22,9 +22,20 @@ MULTIPLICATIONS = tuple(
     for how in ("published", "corrected")
     for key, heading, digits in (("", "multiplications / element", 0), ("fewer_", "times fewer than GRU", 2))
 )
+TRANSLATION = (
+    Column("test_bleu", "test BLEU, beam", show_n=True),
+    Column("test_bleu_greedy", "test BLEU, greedy"),
+    Column("test_token_accuracy", "test accuracy of tokens, %", scale=100),
+    Column("macs_per_sentence", "MACs / sentence", digits=0),
+    Column("attention_macs_per_sentence", "of attention", digits=0),
+    Column("acs_per_sentence", "ACs / sentence", digits=0),
+    Column("energy_fp32_per_sentence_pj", "energy, fp32, pJ / sentence", digits=0),
+    Column("energy_int32_per_sentence_pj", "energy, int32, pJ / sentence", digits=0),
+)
 METRICS = (
     Column("test_accuracy", "test accuracy, %", scale=100, show_n=True),
     *RATES,
+    *TRANSLATION,
     Column("unit_spike_accuracy", "strict unit spikes, %", scale=100),
     Column("valid_accuracy", "valid accuracy, %", scale=100),
     Column("epochs", "epochs", digits=1),
@@ -43,7 +54,7 @@ METRICS = (
 )
 MODEL_COLUMNS = (Column("model"), Column("time_steps", "T"), *METRICS)
 # left out of the tables of data sets where no run has them
-OPTIONAL = {c.key for c in (*RATES, *MULTIPLICATIONS)} | {"energy_fp32_pj", "energy_int32_pj"}
+OPTIONAL = {c.key for c in (*RATES, *TRANSLATION, *MULTIPLICATIONS)} | {"energy_fp32_pj", "energy_int32_pj"}
 BENCH_COLUMNS = (Column("name", "benchmark"), Column("metric"), Column("value", digits=4, show_n=True))
 
 HEADER = """# Results
@@ -53,7 +64,8 @@ sample standard deviation; "-" means not measured. Test accuracy is computed onc
 the validation data. MACs and ACs are counted per sequence element. An energy gain is that of a float LSTM of the same sizes
 over the network's own energy (docs/energy.md): arithmetic only, and with access to SRAM. Energies without a word on memory are
 arithmetic only. PER and WER: errors over the labels of the reference. On speech, multiplications for each element, the readout
-included, stand beside those of a GRU of the same sizes: as S3 counts them, and corrected (energy/published.py).
+included, stand beside those of a GRU of the same sizes: as S3 counts them, and corrected (energy/published.py). Of
+translation, cases are not told apart; a sentence is one of the test split and its reference, read and written once (translation.md).
 """
 
 

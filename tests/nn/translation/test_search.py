@@ -42,7 +42,7 @@ def log_prob(model, first, tokens):
 
 
 def best_of_all(model, first, alpha):
-    words = [t for t in range(4, VOCABULARY)]
+    words = range(4, VOCABULARY)
     ended = [[*w, END] for n in range(LONGEST) for w in itertools.product(words, repeat=n)]
     return max(ended, key=lambda s: log_prob(model, first, s) / len(s) ** alpha)
 
