@@ -39,7 +39,9 @@ def parser() -> ArgumentParser:
         free = [p.name for p in inspect.signature(function).parameters.values() if p.name in FREE and p.default is None]
         for argument in free:
             sub.add_argument(argument, nargs="?", help=texts[argument])
-        sub.add_function_arguments(function, as_positional=True, skip={*flags, *free, *MANY, "set"} & {*texts})
+        sub.add_function_arguments(
+            function, as_positional=True, skip={name for name in (*flags, *free, *MANY, "set") if name in texts}
+        )
         for flag, default in flags.items():  # "--resume" alone, and "--resume true"
             sub.add_argument(f"--{flag}", action=ActionYesNo, nargs="?", default=default, help=texts[flag])
         for option in MANY.keys() & texts.keys():

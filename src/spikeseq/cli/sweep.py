@@ -69,7 +69,9 @@ def sweep(
         work(made, told=lambda trial: console.print(_line(trial), highlight=False))
     elif lost := work_in(made, workers):
         console.print(f"workers {lost} were lost; the others have done their trials")
-    show(record_of(open_study(made), made, time.time() - started), made)
+    with open_study(made) as study:
+        record = record_of(study, made, time.time() - started)
+    show(record, made)
 
 
 def _line(trial: Any) -> str:
@@ -96,5 +98,7 @@ def show(record: Record, made: Sweep) -> None:
         only = made.objectives[0]
         save_png(trials_plot(rows, only, only == "accuracy", title), made.folder / "front.png")
     write_record(record, made.folder / "sweep.json")
-    counts = ", ".join(f"{m[state]} {word}" for state, word in (("complete", "complete"), ("pruned", "pruned"), ("fail", "failed")))
+    counts = ", ".join(
+        f"{m[state]} {word}" for state, word in (("complete", "complete"), ("pruned", "pruned"), ("fail", "failed"))
+    )
     console.print(f"trials: {counts} -> {made.folder}/sweep.json, front.txt, front.png")

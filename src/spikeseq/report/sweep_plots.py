@@ -26,7 +26,9 @@ def trials(rows: Sequence[Mapping[str, Any]], key: str, highest: bool = True, ti
     numbers, values = [row["number"] for row in rows], [row[key] for row in rows]
     figure, (axis,) = blank()
     axis.plot(numbers, values, "o", color=COLOURS[0], label="trial")
-    axis.step(numbers, list(accumulate(values, max if highest else min)), where="post", color=COLOURS[1], label="best so far")
+    axis.step(
+        numbers, list(accumulate(values, max if highest else min)), where="post", color=COLOURS[1], label="best so far"
+    )
     axis.set(xlabel="trial", ylabel=key)
     axis.set_title(title, loc="left", fontsize=11)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)

@@ -30,7 +30,9 @@ def trial_rows(study: Any, sweep: Sweep) -> list[dict[str, Any]]:
 def front(rows: list[dict[str, Any]], sweep: Sweep) -> list[dict[str, Any]]:
     """Trials that none beats in all objectives, by falling accuracy; with one objective the best ten."""
     signs = {"accuracy": 1, "energy": -1}
-    scored = [(tuple(signs[name] * row[name] for name in sweep.objectives), row) for row in rows if row["state"] == "complete"]
+    scored = [
+        (tuple(signs[name] * row[name] for name in sweep.objectives), row) for row in rows if row["state"] == "complete"
+    ]
     scored.sort(key=lambda pair: pair[0], reverse=True)
     if len(sweep.objectives) == 1:
         return [row for _, row in scored[:BEST]]
@@ -46,7 +48,10 @@ def front(rows: list[dict[str, Any]], sweep: Sweep) -> list[dict[str, Any]]:
 
 def columns(sweep: Sweep) -> list[Column]:
     """Of the front's table."""
-    shown = {"accuracy": Column("accuracy", "validation [%]", scale=100), "energy": Column("energy", "energy [pJ]", digits=0)}
+    shown = {
+        "accuracy": Column("accuracy", "validation [%]", scale=100),
+        "energy": Column("energy", "energy [pJ]", digits=0),
+    }
     values = [Column(key, key, digits=5) for key in sweep.space]
     return [Column("number", "trial", digits=0), *(shown[name] for name in sweep.objectives), *values]
 
