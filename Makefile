@@ -8,7 +8,7 @@ ifeq ($(SPIKESEQ_DATA),)
 unexport SPIKESEQ_DATA
 endif
 
-.PHONY: demo test check bench lib results results-table frontier clean
+.PHONY: demo test check bench reliability lib results results-table frontier clean
 
 demo: $(STAMP)
 	$(BIN)/spikeseq demo --out runs/demo
@@ -63,6 +63,10 @@ $(STAMP): pyproject.toml constraints.txt $(wildcard csrc/*.[ch]) csrc/CMakeLists
 
 clean:
 	rm -rf $(VENV) .venv-peers build dist
+
+# minutes: kills, damaged files and exchange formats, counted into results/reliability.json
+reliability: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reliability.py --out results
 
 # accuracy against energy, from the records of make results and recipes/frontier.sh
 frontier: $(STAMP)

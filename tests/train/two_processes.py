@@ -25,6 +25,8 @@ from spikeseq.train import fit as fitting
 from spikeseq.train.fit import fit
 from spikeseq.train.module import ClassifierModule
 from spikeseq.train.recipe import make_recipe
+from spikeseq.train.sweep import worker as working
+from spikeseq.train.sweep.study import Sweep
 
 DATA = {"classify": "load", "frames": "load_speech", "ctc": "load_speech"}  # task -> function that loads its data
 
@@ -45,6 +47,15 @@ def start(function: Callable[..., None], count: int, *arguments: Any) -> list[An
     for process in made:
         process.start()
     return made
+
+
+def alone(function: Callable[..., None], *arguments: Any) -> Any:
+    """Call ``function(*arguments)`` in one process that nobody has started but the test."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["spikeseq.cli.main", "lightning.pytorch.callbacks"])
+    process = context.Process(target=function, args=arguments, daemon=True)
+    process.start()
+    return process
 
 
 def finish(processes: list[Any], seconds: float = 60) -> list[int | None]:
@@ -86,6 +97,13 @@ def made_data(task: str) -> Any:
     return conftest().random_speech("frames" if task == "frames" else "sequence", rows=(26, 7, 5))
 
 
+def stub(task: str) -> Any:
+    """Let every recipe of this process load random data of a task."""
+    made = made_data(task)
+    setattr(data_sets, DATA[task], lambda name, **options: made)
+    return made
+
+
 class Capture(Callback):
     """The gradient of each step, as the optimiser sees it."""
 
@@ -99,8 +117,7 @@ class Capture(Callback):
 def train(rank: int, content: dict[str, Any], folder: str) -> None:
     """Train a recipe on random data; what came out goes to <folder>/found<rank>.pt."""
     recipe, capture, written = make_recipe(content), Capture(), []
-    made = made_data(recipe.task)
-    setattr(data_sets, DATA[recipe.task], lambda name, **options: made)
+    stub(recipe.task)
     write = fitting.write_record
     fitting.write_record = lambda record, path: written.append(str(path)) or write(record, path)
     run = fit(recipe, folder, progress=False, callbacks=[capture])
@@ -122,3 +139,28 @@ def command(rank: int, arguments: list[str], strike: tuple[int, int, str] | None
 
     ClassifierModule.training_step = struck  # type: ignore[method-assign]
     sys.exit(main(arguments))
+
+
+def work_until_killed(sweep: Sweep, trial: int, epoch: int) -> None:
+    """Work on a sweep of random data; the process is killed in this epoch of this trial (-1: never)."""
+    stub("classify")
+    begun, start_of_epoch = [], ClassifierModule.on_train_epoch_start
+    run = working.run_trial
+
+    def counted(sweep: Sweep, own: Any) -> Any:
+        begun.append(own.number)
+        return run(sweep, own)
+
+    def killed(self: Any) -> None:
+        if begun[-1] == trial and self.current_epoch == epoch:
+            os.kill(os.getpid(), signal.SIGKILL)
+        start_of_epoch(self)
+
+    working.run_trial = counted
+    ClassifierModule.on_train_epoch_start = killed  # type: ignore[method-assign]
+    working.work(sweep)
+
+
+def die(*_: Any) -> None:
+    """End at once, as a process does that is killed."""
+    os.kill(os.getpid(), signal.SIGKILL)

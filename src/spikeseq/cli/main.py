@@ -62,7 +62,7 @@ def parser() -> ArgumentParser:
         many = [name for name in MANY if name in texts]
         for argument in many:
             sub.add_argument(argument, nargs="+", help=texts[argument])
-        left: set[str | int] = {*flags, *free, *many, *(CHOICES.keys() & texts.keys()), "set"}
+        left: set[str | int] = {name for name in (*flags, *free, *many, *CHOICES, "set") if name in texts}
         sub.add_function_arguments(function, as_positional=True, skip=left)
         for flag, default in flags.items():  # "--resume" alone, and "--resume true"
             sub.add_argument(f"--{flag}", action=ActionYesNo, nargs="?", default=default, help=texts[flag])

@@ -69,7 +69,9 @@ def sweep(
         work(made, told=lambda trial: console.print(_line(trial), highlight=False))
     elif lost := work_in(made, workers):
         console.print(f"workers {lost} were lost; the others have done their trials")
-    show(record_of(open_study(made), made, time.time() - started), made)
+    with open_study(made) as study:
+        record = record_of(study, made, time.time() - started)
+    show(record, made)
 
 
 def _line(trial: Any) -> str:

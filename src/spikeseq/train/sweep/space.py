@@ -118,7 +118,7 @@ def make_space(content: dict[str, Any], recipe: Recipe) -> Space:
         with_key(recipe.to_dict(), str(key), None)  # is there such a section?
         space[str(key)] = _range(str(key), given)
         for value in space[str(key)].probes():
-            _try(recipe, str(key), value, build="model.cell" not in content)
+            _try(recipe, str(key), value, one_cell="model.cell" not in content)
     return space
 
 
@@ -185,11 +185,15 @@ def _type_of(key: str) -> Any:
     return float if holder == float | None else holder
 
 
-def _try(recipe: Recipe, key: str, value: Any, build: bool) -> None:
-    """Make the recipe with this value. Raises ConfigError naming the key."""
+def _try(recipe: Recipe, key: str, value: Any, one_cell: bool) -> None:
+    """Make the recipe, and its model, with this value; where cells are searched over, a model without options.
+
+    Raises ConfigError naming the key.
+    """
     try:
         made = make_recipe(with_key(recipe.to_dict(), key, value))
-        if build and key.startswith("model."):
-            made.model.build(4, 3)
+        if made.model.network == "layers" and key.startswith("model."):
+            model = made.model if one_cell else dataclasses.replace(made.model, options={})
+            model.build(4, 3)
     except ConfigError as error:
         raise ConfigError(f"space: {key}={value!r}: {error}") from error

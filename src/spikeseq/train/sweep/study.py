@@ -94,28 +94,20 @@ def experimental() -> Iterator[None]:
         yield
 
 
-def open_study(sweep: Sweep, worker: int = 0) -> Any:
-    """Open the study, made where it is not there yet.
+@contextmanager
+def open_study(sweep: Sweep, worker: int = 0) -> Iterator[Any]:
+    """Open the study, made where it is not there yet; its storage is closed at the end of the block.
 
     Raises ConfigError for a storage that cannot be opened, or whose study of this name is of another recipe or space.
     """
     package = optuna()
     sweep.folder.mkdir(parents=True, exist_ok=True)
-    # a worker waits for another that writes, instead of giving up
-    engine = {"connect_args": {"timeout": 60}} if sweep.url.startswith("sqlite") else {}
-    pruned = sweep.prune and len(sweep.objectives) == 1
     try:
         with experimental():
             storage = package.storages.RDBStorage(
-                sweep.url, engine, heartbeat_interval=sweep.heartbeat, grace_period=3 * sweep.heartbeat,
+                sweep.url, _engine(sweep.url), heartbeat_interval=sweep.heartbeat, grace_period=3 * sweep.heartbeat,
                 heartbeat_stale_trial_callback=_again,
             )  # fmt: skip
-        study = package.create_study(
-            storage=storage, study_name=sweep.recipe.name, load_if_exists=True,
-            directions=[DIRECTIONS[name] for name in sweep.objectives],
-            sampler=package.samplers.TPESampler(seed=1000 * sweep.seed + worker),
-            pruner=package.pruners.MedianPruner(n_warmup_steps=1) if pruned else package.pruners.NopPruner(),
-        )  # fmt: skip
     except ImportError as error:
         raise ConfigError(
             f"storage={sweep.url!r}: its driver is not installed ({error}): pip install {error.name}"
@@ -123,13 +115,33 @@ def open_study(sweep: Sweep, worker: int = 0) -> Any:
     except Exception as error:  # SQLAlchemy and each driver raise many kinds
         cause = str(error).splitlines()[0]
         raise ConfigError(f"storage={sweep.url!r} cannot be opened ({cause}); pass a URL as of SQLAlchemy") from error
+    try:
+        yield _study(package, storage, sweep, worker)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _engine(url: str) -> dict[str, Any]:
+    """A worker waits for another that writes to a SQLite file, instead of giving up."""
+    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+
+
+def _study(package: Any, storage: Any, sweep: Sweep, worker: int) -> Any:
+    pruned = sweep.prune and len(sweep.objectives) == 1
+    study = package.create_study(
+        storage=storage, study_name=sweep.recipe.name, load_if_exists=True,
+        directions=[DIRECTIONS[name] for name in sweep.objectives],
+        sampler=package.samplers.TPESampler(seed=1000 * sweep.seed + worker),
+        pruner=package.pruners.MedianPruner(n_warmup_steps=1) if pruned else package.pruners.NopPruner(),
+    )  # fmt: skip
     kept = study.user_attrs.get("plan")
     if kept is None:
         study.set_user_attr("plan", sweep.plan)
     elif kept != sweep.plan:
         raise ConfigError(
-            f"the study {sweep.recipe.name!r} in {sweep.url} is of another recipe, space or objectives: choose another out "
-            "or storage, or set name to another"
+            f"the study {sweep.recipe.name!r} in {sweep.url} is of another recipe, space or objectives: choose another "
+            "storage or out, or give the recipe another name"
         )
     return study
 

@@ -83,7 +83,12 @@ def work(sweep: Sweep, worker: int = 0, told: Callable[[Any], None] = lambda tri
 
     Raises the last error where as many trials as are wanted have failed by errors of their own.
     """
-    package, study = optuna(), open_study(sweep, worker)
+    with open_study(sweep, worker) as study:
+        _until_enough(sweep, study, told)
+
+
+def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None]) -> None:
+    package = optuna()
     states = package.trial.TrialState
     while True:
         with experimental():
@@ -110,7 +115,8 @@ def work_in(sweep: Sweep, workers: int) -> list[int]:
 
     Raises LostProcessError where all were lost before enough trials were finished.
     """
-    open_study(sweep)  # made once, before they all would
+    with open_study(sweep):  # made once, before they all would
+        pass
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:  # imports once for all workers

@@ -1,0 +1,213 @@
+"""What a kill, a damaged file or another runtime does: counted, into one record.
+
+Trainings are killed (SIGKILL) at random moments and resumed until they are done; the result must be that of an unbroken
+run, bit for bit. Workers of a sweep are killed; no finished trial may be lost. Files that readers get are damaged at
+random: each must give an error of spikeseq's own, or what was written. Where benchmarks/exchange.py is, its figures (ONNX,
+NIR) are added.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from common import Column, console, finish, positive, show
+from kills import checked, kill_at, start_worker, train
+from spikeseq import runtime
+from spikeseq.errors import SpikeseqError
+from spikeseq.nn.checkpoint import load_model
+from spikeseq.report.record import read_record
+from spikeseq.runtime.library import library_path
+from spikeseq.train.fit import fit
+from spikeseq.train.recipe import Recipe, make_recipe
+from spikeseq.train.sweep.result import trial_rows
+from spikeseq.train.sweep.space import make_space
+from spikeseq.train.sweep.study import Sweep, open_study
+
+COLUMNS = (Column("what"), Column("tried", digits=0), Column("good", "as it must be", digits=0), Column("detail"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="reliability", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/reliability"), help="folder for the record")
+    parser.add_argument("--kills", type=positive, default=20, help="of trainings")
+    parser.add_argument("--workers", type=positive, default=5, help="workers of a sweep that are killed")
+    parser.add_argument("--files", type=positive, default=200, help="damaged copies of each file")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments and the damage")
+    parser.add_argument("--threads", type=positive, default=1, help="threads of PyTorch")
+    parser.add_argument(
+        "--quick", action="store_true", help="one kill of each, five copies: shows that the script runs"
+    )
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.kills, options.workers, options.files = 1, 1, 5
+    torch.set_num_threads(options.threads)
+    began, chance = time.perf_counter(), random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        rows = [kills_of_training(folder, options.kills, chance), kills_of_workers(folder, options.workers, chance)]
+        rows += damaged_files(folder, options.files, chance)
+    metrics: dict[str, Any] = {"rows": rows, "all_good": all(row["tried"] == row["good"] for row in rows)}
+    exchange = Path(__file__).with_name("exchange.py")
+    if exchange.exists():
+        metrics["exchange"] = exchange_of(exchange)
+    show(rows, COLUMNS, "reliability")
+    finish("reliability", options, began, metrics)
+    return 0 if metrics["all_good"] else 1
+
+
+def recipe(**changes: Any) -> Recipe:
+    """A training of about a second, with everything that has a memory."""
+    content: dict[str, Any] = {
+        "name": "digits/killed", "data": {"name": "digits", "batch_size": 64, "shift_augmentation": 1},
+        "model": {"cell": "quantized_lstm", "hidden_size": 8, "dropout": 0.1, "options": {"time_steps": 2}},
+        "train": {"epochs": 6, "weight_average": 0.9, "target_spike_rate": 0.2, "compile": "never", **changes},
+    }  # fmt: skip
+    return make_recipe(content)
+
+
+def kills_of_training(folder: Path, kills: int, chance: random.Random) -> dict[str, Any]:
+    """Train with kills at random moments, over and over until there were enough; compare each end with the unbroken one."""
+    plan, done, runs, equal, torn, early = recipe(), 0, 0, 0, 0, 0
+    began = time.perf_counter()
+    whole = fit(plan, folder / "whole", progress=False)
+    seconds = time.perf_counter() - began
+    while done < kills:
+        run = folder / f"run{runs}"
+        while True:
+            ended = kill_at(chance.uniform(0.1, 1.2) * seconds if done < kills else None, train, plan, run)
+            torn += not checked(run)
+            if ended:
+                break
+            done, early = done + 1, early + (not (run / "last.ckpt").exists())
+        same = load_model(run / "model.pt")[0].state_dict()
+        metrics = {k: v for k, v in read_record(run / "record.json").metrics.items() if k != "train_seconds"}
+        wanted = {k: v for k, v in whole.record.metrics.items() if k != "train_seconds"}
+        weights = all(torch.equal(same[name], value) for name, value in whole.model.state_dict().items())
+        equal, runs = equal + (weights and metrics == wanted), runs + 1
+    return {
+        "what": "trainings killed at random moments, then resumed: same weights and metrics as unbroken", "tried": runs,
+        "good": equal if not torn else 0, "kills": done,
+        "detail": f"{done} kills, {early} before the first checkpoint; {torn} torn files",
+    }  # fmt: skip
+
+
+def kills_of_workers(folder: Path, workers: int, chance: random.Random) -> dict[str, Any]:
+    """Kill workers of one sweep at random moments; finished trials before each kill must be there unchanged at the end."""
+    plan = recipe(epochs=2)
+    space = make_space({"train.learning_rate": {"low": 1e-3, "high": 0.1, "log": True}}, plan)
+    sweep, known = Sweep(plan, space, folder / "sweep", trials=workers + 2, heartbeat=1), {}
+    kills = 0
+    while kills < workers:
+        if kill_at(chance.uniform(1.0, 6.0), start_worker, sweep):
+            sweep = Sweep(plan, space, folder / "sweep", trials=sweep.trials + 2, heartbeat=1)  # it was done before
+        else:
+            kills += 1
+        known |= finished(sweep)
+    kill_at(None, start_worker, sweep)
+    found = finished(sweep)
+    kept = sum(found.get(number) == row for number, row in known.items())
+    return {
+        "what": "finished trials of a sweep whose workers were killed: kept as they were", "tried": len(known), "good": kept,
+        "kills": kills, "detail": f"{kills} workers killed; {len(found)} trials finished in the end of {sweep.trials} wanted",
+    }  # fmt: skip
+
+
+def finished(sweep: Sweep) -> dict[int, dict[str, Any]]:
+    """Complete trials by their number."""
+    with open_study(sweep) as study:
+        return {row["number"]: row for row in trial_rows(study, sweep) if row["state"] == "complete"}
+
+
+def damaged_files(folder: Path, copies: int, chance: random.Random) -> list[dict[str, Any]]:
+    """Damage each kind of file, read it, and sort what happens."""
+    run = folder / "whole"
+    readers: dict[str, tuple[Path, Callable[[Path], Any]]] = {
+        "model file": (run / "model.pt", lambda path: load_model(path)[0].state_dict()),
+        "record": (run / "record.json", read_record),
+        "checkpoint to resume from": (run / "last.ckpt", lambda path: resumed(path, folder)),
+    }
+    if library_path() is not None:
+        program = runtime.compile(load_model(run / "model.pt")[0]).save(folder / "program.bin")
+        readers["program of the runtime"] = (program, lambda path: runtime.Program.load(path).save(path).read_bytes())
+    return [damaged(name, path, read, copies, chance) for name, (path, read) in readers.items()]
+
+
+def damaged(name: str, path: Path, read: Callable[[Path], Any], copies: int, chance: random.Random) -> dict[str, Any]:
+    """Count errors of ours, files that read as before, others that read, and other errors."""
+    original, wanted = path.read_bytes(), read(path)
+    counts = {"clear error": 0, "read as written": 0, "read otherwise": 0, "other error": 0}
+    copy = path.with_name(f"damaged{path.suffix}")
+    for _ in range(copies):
+        copy.write_bytes(damage(original, chance))
+        try:
+            outcome = "read as written" if same(read(copy), wanted) else "read otherwise"
+        except SpikeseqError:
+            outcome = "clear error"
+        except Exception as error:  # what is looked for
+            console.print(f"{name}: {type(error).__name__}: {error}", markup=False)
+            outcome = "other error"
+        counts[outcome] += 1
+    good = counts["clear error"] + counts["read as written"]
+    text = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    return {"what": f"{name}, damaged", "tried": copies, "good": good, "detail": text, **counts}
+
+
+def damage(original: bytes, chance: random.Random) -> bytes:
+    """Cut off the end, change bytes, or leave out or put in some."""
+    data, place = bytearray(original), chance.randrange(len(original))
+    kind = chance.choice(("cut", "bytes", "gap", "more"))
+    if kind == "cut":
+        return bytes(data[:place])
+    if kind == "gap":
+        return bytes(data[:place] + data[place + chance.randint(1, 64) :])
+    if kind == "more":
+        return bytes(data[:place] + chance.randbytes(chance.randint(1, 64)) + data[place:])
+    for _ in range(chance.randint(1, 8)):
+        data[chance.randrange(len(data))] ^= chance.randint(1, 255)
+    return bytes(data)
+
+
+def resumed(path: Path, folder: Path) -> Any:
+    """The weights of a training that goes on from a checkpoint of its last epoch."""
+    run = folder / "resumed"
+    shutil.rmtree(run, ignore_errors=True)
+    run.mkdir()
+    shutil.copy(folder / "whole" / "best.ckpt", run / "best.ckpt")
+    shutil.copy(path, run / "last.ckpt")
+    return fit(recipe(), run, resume=True, progress=False, test=False).model.state_dict()
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two results of a reader are equal."""
+    if isinstance(one, Mapping):
+        return list(one) == list(other) and all(torch.equal(one[name], value) for name, value in other.items())
+    return bool(one == other)
+
+
+def exchange_of(script: Path) -> dict[str, Any]:
+    """Metrics of the parity of ONNX and NIR, as benchmarks/exchange.py finds them."""
+    if importlib.util.find_spec("spikeseq.exchange") is None:
+        return {"absent": "spikeseq.exchange is not here"}
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, str(script), "--quick", "--out", out]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        found = sorted(Path(out).glob("*.json"))
+        if ran.returncode or not found:
+            return {"absent": f"benchmarks/exchange.py failed: {ran.stderr[-300:]}"}
+        return dict(read_record(found[0]).metrics)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

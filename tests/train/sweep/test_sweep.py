@@ -1,0 +1,249 @@
+"""Sweeps: what is tried and kept, a worker that is killed, several workers, and a PostgreSQL server."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import two_processes
+
+optuna = pytest.importorskip("optuna")
+
+from spikeseq.errors import ConfigError, LostProcessError, SpikeseqError  # noqa: E402
+from spikeseq.report.record import read_record, write_record  # noqa: E402
+from spikeseq.train.fit import fit  # noqa: E402
+from spikeseq.train.recipe import make_recipe  # noqa: E402
+from spikeseq.train.sweep import study as studies  # noqa: E402
+from spikeseq.train.sweep import worker as working  # noqa: E402
+from spikeseq.train.sweep.result import front, record_of, trial_rows  # noqa: E402
+from spikeseq.train.sweep.space import make_space, with_key  # noqa: E402
+from spikeseq.train.sweep.study import RETRIES, Sweep, open_study, origin  # noqa: E402
+from spikeseq.train.sweep.worker import work, work_in  # noqa: E402
+
+STATES = optuna.trial.TrialState
+SPACE = {"model.options.time_steps": [1, 2, 4], "train.learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}}
+
+
+@pytest.fixture
+def made(tiny):
+    """The function that makes a tiny sweep."""
+
+    def make(trials=3, space=SPACE, changes=None, **options):
+        base = {"model.cell": "quantized_lstm", "model.hidden_size": 4, "train.epochs": 1, **(changes or {})}
+        recipe = tiny(base)
+        return Sweep(recipe, make_space(space, recipe), Path("sweep"), trials=trials, **options)
+
+    return make
+
+
+def trials_of(sweep):
+    with open_study(sweep) as study:
+        return study.trials
+
+
+def rows_of(sweep):
+    with open_study(sweep) as study:
+        return trial_rows(study, sweep)
+
+
+def test_two_objectives(made, stub_data):
+    stub_data(rows=(20, 30, 8))
+    sweep, told = made(4, objectives=("accuracy", "energy")), []
+    work(sweep, told=told.append)
+    trials = trials_of(sweep)
+    assert [t.state for t in trials] == [STATES.COMPLETE] * 4
+    assert [t.number for t in told] == [0, 1, 2, 3]
+    for trial in trials:
+        record = read_record(f"sweep/trials/{trial.number:05d}/record.json")
+        for key, value in trial.params.items():
+            *folders, last = key.split(".")
+            section = record.config
+            for folder in folders:
+                section = section[folder]
+            assert section[last] == value
+        assert trial.values[0] == record.metrics["valid_accuracy"]
+        assert trial.values[1] > 0
+        assert not any(name.startswith("test_") for name in record.metrics)
+    few, many = ([t.values[1] for t in trials if t.params["model.options.time_steps"] == n] for n in (1, 4))
+    if few and many:
+        assert min(many) > 0
+
+    work(sweep)  # nothing is left to do
+    assert len(trials_of(sweep)) == 4
+    with open_study(sweep) as study:
+        write_record(record_of(study, sweep, 1.0), "sweep.json")
+    metrics = read_record("sweep.json").metrics
+    assert (metrics["finished"], metrics["fail"], len(metrics["trials"])) == (4, 0, 4)
+    assert 1 <= len(metrics["front"]) <= 4
+
+
+def test_the_front_is_what_none_beats(made):
+    sweep = made(objectives=("accuracy", "energy"))
+    values = [(0.9, 5.0), (0.8, 1.0), (0.8, 2.0), (0.9, 5.0), (0.95, 9.0), (0.7, 1.0), (0.1, 0.5)]
+    rows = [{"number": n, "state": "complete", "accuracy": a, "energy": e} for n, (a, e) in enumerate(values)]
+    rows.append({"number": 7, "state": "fail"})
+    assert [row["number"] for row in front(rows, sweep)] == [4, 0, 1, 6]
+    assert [row["number"] for row in front(rows, made())][:3] == [4, 0, 3]
+
+
+def test_a_trial_that_is_worse_than_the_others_is_pruned(made, stub_data):
+    stub_data()
+    sweep = made(6, changes={"train.epochs": 5})
+    params = {"model.options.time_steps": 1, "train.learning_rate": 0.01}
+    spaces = {
+        "model.options.time_steps": optuna.distributions.CategoricalDistribution([1, 2, 4]),
+        "train.learning_rate": optuna.distributions.FloatDistribution(1e-3, 1e-1, log=True),
+    }
+    good = {"params": params, "distributions": spaces, "intermediate_values": dict.fromkeys(range(5), 1.0)}
+    with open_study(sweep) as study:
+        study.add_trials([optuna.trial.create_trial(value=1.0, **good) for _ in range(5)])
+    work(sweep)
+    last = trials_of(sweep)[-1]
+    assert last.state == STATES.PRUNED
+    assert sorted(last.intermediate_values) == [0, 1]  # the first epoch decides nothing yet
+    assert not Path("sweep/trials/00005/model.pt").exists()
+    assert rows_of(sweep)[-1]["state"] == "pruned"
+    with pytest.raises(ConfigError, match="of another recipe, space or objectives"):
+        trials_of(made(6, changes={"train.epochs": 4}))
+
+
+def test_trials_that_fail_say_why(made, stub_data, monkeypatch):
+    stub_data()
+    calls = []
+
+    def failing(recipe, folder, **options):
+        calls.append(recipe)
+        if len(calls) != 2:
+            raise ConfigError("these values do not go together")
+        return fit(recipe, folder, **options)
+
+    monkeypatch.setattr(working, "fit", failing)
+    sweep = made(2)
+    with pytest.raises(SpikeseqError, match=r"2 trials have failed.*do not go together"):
+        work(sweep)
+    rows = rows_of(sweep)
+    assert [row["state"] for row in rows] == ["fail", "complete", "fail"]
+    assert rows[0]["error"] == "these values do not go together"
+
+
+def test_a_killed_worker_loses_no_finished_trial(made):
+    sweep = made(4, changes={"train.epochs": 3}, heartbeat=1)
+    process = two_processes.alone(two_processes.work_until_killed, sweep, 2, 1)
+    assert two_processes.finish([process]) == [-signal.SIGKILL]
+    before = trials_of(sweep)
+    assert [t.state for t in before] == [STATES.COMPLETE, STATES.COMPLETE, STATES.RUNNING]
+    assert Path("sweep/trials/00002/last.ckpt").exists()
+
+    process = two_processes.alone(two_processes.work_until_killed, sweep, -1, 0)
+    assert two_processes.finish([process]) == [0]
+    after = trials_of(sweep)
+    assert [t.state for t in after].count(STATES.COMPLETE) == 4
+    assert [(t.params, t.values) for t in after[:2]] == [(t.params, t.values) for t in before[:2]]
+    assert after[2].state == STATES.FAIL
+    (again,) = (t for t in after if origin(t) == 2 and t.number != 2)
+    assert again.params == after[2].params
+    # it went on from its checkpoint, to the result of an unbroken run
+    content = sweep.recipe.to_dict()
+    for key, value in again.params.items():
+        content = with_key(content, key, value)
+    two_processes.stub("classify")
+    whole = fit(make_recipe(content), "whole", progress=False, test=False).record.metrics
+    found = read_record("sweep/trials/00002/record.json").metrics
+    assert found["history"] == whole["history"]
+    assert again.values == [whole["valid_accuracy"]]
+
+
+def test_a_trial_that_kills_each_worker_is_given_up():
+    queued = []
+    study = SimpleNamespace(enqueue_trial=lambda params, user_attrs: queued.append((params, user_attrs)))
+    attributes = {}
+    for number in (7, 8, 9):  # each stands for the one before
+        studies._again(study, SimpleNamespace(number=number, params={"a": 1}, user_attrs=attributes))
+        attributes = queued[-1][1]
+    assert queued == [({"a": 1}, {"origin": 7, "tries": tries}) for tries in range(1, RETRIES + 1)]
+
+
+def start_postgres(folder):
+    """Start a server on a socket in the folder and return its URL; skips where there is none."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'psycopg[binary]'")
+    found = {name: shutil.which(name) or next(iter(sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None)
+             for name in ("initdb", "pg_ctl")}  # fmt: skip
+    if None in found.values():
+        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
+    as_user = []
+    if os.getuid() == 0:  # PostgreSQL refuses to run as root
+        try:
+            owner = pwd.getpwnam("postgres")
+        except KeyError:
+            pytest.skip("no user 'postgres' to run the server as")
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        as_user = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+
+    def call(name, *arguments):
+        command = [*as_user, str(found[name]), "-D", f"{folder}/data", *arguments]
+        subprocess.run(
+            command, cwd=folder, check=True, timeout=60, stdout=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]}
+        )
+
+    call("initdb", "-U", "sweeper", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+    call("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-c listen_addresses='' -c fsync=off -k {folder}", "start")
+    return f"postgresql+psycopg://sweeper@/postgres?host={folder}", lambda: call("pg_ctl", "-m", "immediate", "stop")
+
+
+@pytest.fixture
+def postgres():
+    """URL of a PostgreSQL server of this test's own."""
+    folder = Path(tempfile.mkdtemp(prefix="spikeseq_pg_", dir="/tmp"))  # a socket's path must be short
+    try:
+        url, stop = start_postgres(folder)
+        yield url
+        stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_two_workers_on_postgresql(made, postgres):
+    sweep = made(4, storage=postgres, changes={"data.batch_size": 512})
+    assert work_in(sweep, 2) == []
+    trials = trials_of(sweep)
+    assert 4 <= len(trials) <= 5  # both may have begun the last one
+    assert {t.state for t in trials} == {STATES.COMPLETE}
+    assert all(Path(f"sweep/trials/{t.number:05d}/model.pt").exists() for t in trials)
+
+
+def test_workers_that_all_die(made, monkeypatch):
+    sweep = made(2, changes={"data.name": "timit", "data.options": {"folder": "nowhere"}})
+    monkeypatch.setattr(working, "_work", two_processes.die)
+    with pytest.raises(LostProcessError, match=r"all 2 workers of the sweep were lost.*run the same command to go on"):
+        work_in(sweep, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"trials": 0}, "trials=0"),
+        ({"objectives": ()}, "objectives"),
+        ({"objectives": ("energy", "energy")}, "objectives"),
+        ({"changes": {"trainer.devices": 2}}, "set workers instead"),
+    ],
+)
+def test_sweeps_that_cannot_be(made, options, words):
+    with pytest.raises(ConfigError, match=words):
+        made(**options)
+
+
+@pytest.mark.parametrize("url", ["nosuch://x", "sqlite:////nowhere/at/all.db", "postgresql+psycopg2://x@127.0.0.1:1/x"])
+def test_storages_that_cannot_be_opened(made, url):
+    with pytest.raises(ConfigError, match=r"storage=.*(cannot be opened|not installed)"):
+        trials_of(made(storage=url))
+
+
+def test_optuna_is_named_where_it_is_missing(made, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(ConfigError, match=r"pip install spikeseq\[sweep\]"):
+        trials_of(made())
