@@ -45,7 +45,7 @@ def runtime(model: Any, x: Tensor) -> Tensor:
 
 
 def onnx_rows(steps: int, most: int = MOST, sets: int = len(SETS)) -> list[dict[str, Any]]:
-    """On the first ``sets`` data sets: accuracy of both, the share of the layer's outputs h that differ, and the share of classes that do."""
+    """On the first ``sets`` data sets: accuracy of both, the share of the layer's outputs h that differ, and of classes."""
     rows: list[dict[str, Any]] = []
     for name, options in list(SETS.items())[:sets]:
         try:

@@ -113,6 +113,18 @@ def test_scaling(run):
         assert (out / plot).read_bytes().startswith(b"\x89PNG")
 
 
+def test_exchange(run):
+    record, text, _ = run("exchange")
+    assert (record.kind, record.name, record.config["quick"]) == ("bench", "exchange", True)
+    rows = record.metrics["rows"]
+    assert {row["framework"] for row in rows} == {"snnTorch", "SpikingJelly", "Norse", "ONNX Runtime"}
+    assert all(("differ" in row) != ("refused" in row) for row in rows)
+    ours = [row for row in rows if row["framework"] == "ONNX Runtime"]
+    assert len(ours) == 2
+    assert all(row["differ"] < 0.01 for row in ours)
+    assert "state_dict: theirs, loaded" in text
+
+
 @built
 def test_runtime(run, model_file, tmp_path):
     record, text, out = run("runtime", "--trained", str(model_file), str(tmp_path / "missing.pt"))

@@ -202,3 +202,22 @@ def test_files_that_are_none(tmp_path, membranes):
         bad.write_bytes(piece)
         with pytest.raises((CheckpointError, ConfigError)):
             from_nir(bad)
+
+
+def test_bytes_that_changed(tmp_path, membranes):
+    """Whatever is damaged: a graph that runs, or an error of ours."""
+    to_nir(membranes, tmp_path / "net.nir")
+    content = (tmp_path / "net.nir").read_bytes()
+    random = np.random.default_rng(0)
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(60):
+        changed = bytearray(content)
+        for place in random.integers(0, len(content), 20):
+            changed[place] = random.integers(256)
+        (tmp_path / "bad.nir").write_bytes(changed)
+        try:
+            from_nir(tmp_path / "bad.nir")
+            outcomes["read"] += 1
+        except (CheckpointError, ConfigError):
+            outcomes["refused"] += 1
+    assert outcomes["refused"] > 5

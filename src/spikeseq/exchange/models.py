@@ -160,26 +160,6 @@ def _float_layers(model: Any) -> Any:
     return made
 
 
-def leaves(state: Any, path: str = "") -> list[tuple[str, Tensor]]:
-    """The tensors of a state with their places in it: fields of a NamedTuple by name, of a tuple by number."""
-    if isinstance(state, Tensor):
-        return [(path, state)]
-    if state is None:
-        return []
-    names = getattr(state, "_fields", range(len(state)))
-    return [leaf for name, part in zip(names, state, strict=True) for leaf in leaves(part, f"{path}.{name}".strip("."))]
-
-
-def rebuild(like: Any, values: list[Tensor]) -> Any:
-    """A state of the structure of ``like`` from the tensors that :func:`leaves` gave; takes them off the list."""
-    if isinstance(like, Tensor):
-        return values.pop(0)
-    if like is None:
-        return None
-    parts = [rebuild(part, values) for part in like]
-    return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
-
-
 def example(functions: Functions, *lead: int) -> Tensor:
     """Zeros of elements with leading sizes, of the right type."""
     if functions.tokens is not None:

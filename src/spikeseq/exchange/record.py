@@ -6,7 +6,8 @@ single element as its body, or, for a graph of one element, as that element's op
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -113,14 +114,11 @@ def _loop(recorder: Recorder, step: Any, drive: Any, u: Any, state: Any, params:
     return made[0], type(state)(*made[1:])
 
 
-class _paused:
+@contextmanager
+def _paused(recorder: Recorder) -> Iterator[None]:
     """Leave the recorder, and come back."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
-
-    def __enter__(self) -> None:
-        self.recorder.__exit__(None, None, None)
-
-    def __exit__(self, *error: object) -> None:
-        self.recorder.__enter__()
+    recorder.__exit__(None, None, None)
+    try:
+        yield
+    finally:
+        recorder.__enter__()

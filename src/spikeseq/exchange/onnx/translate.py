@@ -9,11 +9,11 @@ from torch import Tensor
 
 from spikeseq.errors import ConversionError
 from spikeseq.exchange.graph import LOOP, Graph, Loop, Node, Ref, Size
-from spikeseq.exchange.onnx import shapes as _shapes  # registers its rules
+from spikeseq.exchange.onnx import products, shapes
 from spikeseq.exchange.onnx.builder import TYPES, Builder
 from spikeseq.exchange.onnx.ops import RULES
 
-assert _shapes  # imported for its rules
+REGISTERED = (products, shapes)  # by importing them
 
 
 def run(b: Builder, graph: Graph) -> list[str]:

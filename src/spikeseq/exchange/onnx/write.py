@@ -15,10 +15,11 @@ from spikeseq import __version__
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.exchange.graph import Graph
 from spikeseq.exchange.merge import SIZES, merge
-from spikeseq.exchange.models import Functions, example, functions, leaves, rebuild
+from spikeseq.exchange.models import Functions, example, functions
 from spikeseq.exchange.onnx.builder import Builder
 from spikeseq.exchange.onnx.translate import run, shape_of, typed
 from spikeseq.exchange.record import record
+from spikeseq.exchange.states import leaves, rebuild
 from spikeseq.report.atomic import write_atomic
 
 Form = Literal["step", "whole"]
