@@ -3,12 +3,13 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS ?= .venv-docs
 export SPIKESEQ_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data),)
 ifeq ($(SPIKESEQ_DATA),)
 unexport SPIKESEQ_DATA
 endif
 
-.PHONY: demo test check bench reliability lib results results-table frontier clean
+.PHONY: demo test check docs dist bench reliability lib results results-table frontier clean
 
 demo: $(STAMP)
 	$(BIN)/spikeseq demo --out runs/demo
@@ -22,6 +23,19 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m spikeseq.report.table results docs/results.md --check
+
+# the site, in an environment without torch: the API is read from the sources
+docs: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict --site-dir site
+
+dist: $(DOCS)/.installed
+	rm -rf dist
+	$(DOCS)/bin/python -m build --outdir dist .
+
+$(DOCS)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DOCS)
+	sed -n 's/^docs = \[\(.*\)\].*/\1/p' pyproject.toml | tr -d '",' | xargs $(DOCS)/bin/python -m pip install --quiet --constraint constraints.txt
+	touch $@
 
 # models of make results that the runtime's benchmarks run, where they are
 HAR_MODELS ?= $(wildcard runs/uci_har/spiking_t2/seed0/model.pt runs/uci_har/spiking_t2_rate25/seed0/model.pt)
@@ -62,7 +76,7 @@ $(STAMP): pyproject.toml constraints.txt $(wildcard csrc/*.[ch]) csrc/CMakeLists
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-peers build dist
+	rm -rf $(VENV) $(DOCS) .venv-peers build dist site
 
 # minutes: kills, damaged files and exchange formats, counted into results/reliability.json
 reliability: $(STAMP)

@@ -40,7 +40,7 @@ def test_everything_that_runs_can_show(spikeseq, made_runs, tmp_path):
     assert "Left out for lstm: it has no threshold and no leak." in text
     assert "No frontier for int32, with access to memory: no record holds an energy" in text
     # 8 inputs, 8 units: 4 H I products with the analog input are left, and none with the spikes
-    assert re.search(r"snn rnn 256(\.0)? ", text)
+    assert re.search(r"snn rnn\.l0 256 ", text)
     assert "spikeseq train digits_rows/snn.yaml" in text
 
 

@@ -41,9 +41,11 @@ def compared_curves(histories: Mapping[str, Sequence[History]]) -> Figure:
                 x, y = [p[0] for p in points], [p[1] for p in points]
                 marker = "o" if len(points) == 1 else None
                 axis.plot(x, y, label=label if number == 0 else None, linewidth=1.5, marker=marker, **style)
-        axis.set(xlabel="epoch", ylabel=f"{NAMES.get(name, name)}, {part}ing" if part == "train" else "")
-        if part == "valid":
-            axis.set_ylabel(f"{NAMES.get(name, name)}, validation{' [%]' if percent else ''}")
+        figures = [row[key] for row in rows if _there(row, key)]
+        if part == "train" and min(figures) > 0 and max(figures) > 20 * min(figures):
+            axis.set_yscale("log")
+        which = "training" if part == "train" else "validation"
+        axis.set(xlabel="epoch", ylabel=f"{NAMES.get(name, name)}, {which}{' [%]' if percent else ''}")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(

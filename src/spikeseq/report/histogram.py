@@ -29,7 +29,9 @@ def histograms(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     for axis, (title, series) in zip(axes, values.items(), strict=True):
         _draw(axis, series)
         axis.set(xlabel=title, ylabel="share of the values")
-        axis.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+        axis.legend(
+            frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=1 if len(series) <= 6 else 2
+        )
     return figure
 
 

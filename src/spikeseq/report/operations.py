@@ -50,10 +50,10 @@ def operation_bars(rows: Sequence[Mapping[str, Any]]) -> Figure:
         bars = axis.barh(
             places, values, 0.36, color=COLOURS[offset], label=label, hatch=("", "////")[offset], edgecolor="w"
         )
-        axis.bar_label(bars, [f" {value:,.4g}" for value in values], fontsize=8)
+        axis.bar_label(bars, [f" {value:,.0f}" if value >= 100 else f" {value:,.3g}" for value in values], fontsize=8)
     axis.set_xscale("log")
-    axis.set_xlim(left=min(1.0, smallest) / 2)
-    axis.margins(x=0.15)
+    largest = max(row[key] for row in shown for key in ("macs", "acs"))
+    axis.set_xlim(min(1.0, smallest) / 2, 8 * largest)  # room for the labels
     axis.set_yticks(range(len(shown)), [f"{row['model']}: {row['layer']}" for row in shown], fontsize=8)
     axis.invert_yaxis()
     axis.grid(False, axis="y")

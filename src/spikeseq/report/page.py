@@ -19,9 +19,11 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 60rem; margin: 0 auto;
   padding: 1rem; overflow-wrap: break-word }
 h1, h2, h3 { line-height: 1.2; margin: 1.5em 0 .5em }
+h1 { margin-top: .5em }
 nav ul { padding-left: 1.2rem }
 .text { white-space: pre-line }
 .wide { overflow-x: auto; margin: 1rem 0 }
+caption span { display: inline-block; position: sticky; left: 0; max-width: calc(100vw - 2rem) }
 table { border-collapse: collapse; font-size: .9rem }
 caption, figcaption { text-align: left; color: #555; font-size: .9rem; padding: .3rem 0 }
 th, td { text-align: left; padding: .3rem .7rem; border-bottom: 1px solid #ddd; white-space: nowrap }
@@ -29,6 +31,12 @@ th { border-bottom: 2px solid #222; white-space: normal; vertical-align: bottom 
 .number { text-align: right; font-variant-numeric: tabular-nums }
 figure { margin: 1rem 0 }
 img { max-width: 100%; height: auto }
+@media screen {
+  /* a shadow where more is to the right; names stay while the figures scroll */
+  .wide { background: linear-gradient(270deg, #fff, #fff0) 100% 0 / 3rem 100% no-repeat local,
+    linear-gradient(270deg, #0004, #0000) 100% 0 / .7rem 100% no-repeat scroll }
+  th:first-child, td:first-child { position: sticky; left: 0; background: #fff; max-width: 45vw; white-space: normal }
+}
 @media screen and (max-width: 45rem) { img { max-width: none; width: 42rem } }
 @media print {
   nav { display: none }
@@ -127,7 +135,7 @@ def _table_html(table: Table) -> str:
         for row in table.rows
     ]
     body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    caption = f"<caption>{html.escape(table.caption)}</caption>\n" if table.caption else ""
+    caption = f"<caption><span>{html.escape(table.caption)}</span></caption>\n" if table.caption else ""
     grid = f"{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>"
     return _scrolling(f"<table>\n{grid}\n</table>", table.caption or "Table")
 

@@ -65,7 +65,8 @@ the validation data. MACs and ACs are counted per sequence element. An energy ga
 over the network's own energy (docs/energy.md): arithmetic only, and with access to SRAM. Energies without a word on memory are
 arithmetic only. PER and WER: errors over the labels of the reference. On speech, multiplications for each element, the readout
 included, stand beside those of a GRU of the same sizes: as S3 counts them, and corrected (energy/published.py). Of
-translation, cases are not told apart; a sentence is one of the test split and its reference, read and written once (translation.md).
+translation, cases are not told apart; a sentence is one of the test split and its reference, read and written once
+(translation.md).
 """
 
 

@@ -1,0 +1,48 @@
+"""The documentation site: what the navigation names is there, and its figures are those of the records."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spikeseq.report.record import read_records
+from spikeseq.report.table import summarise
+
+ROOT = Path(__file__).parents[2]
+MADE = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}  # docs/hooks.py
+ROW = re.compile(r"^\| (\w+/\w+) \| ([-\d]+) \| ([\d.]+) \| ([-\d.]+) \|$", re.M)
+
+
+def pages(entry) -> list[str]:
+    if isinstance(entry, str):
+        return [entry]
+    return [page for part in (entry.values() if isinstance(entry, dict) else entry) for page in pages(part)]
+
+
+def test_the_navigation_names_pages_that_are_there():
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    named = pages(settings["nav"])
+    assert {"index.md", "tutorial.md", "api.md"} <= set(named)
+    for page in named:
+        assert (ROOT / MADE.get(page, f"docs/{page}")).is_file(), page
+
+
+@pytest.mark.parametrize("row", ROW.findall((ROOT / "docs" / "choose.md").read_text()), ids=lambda row: row[0])
+def test_figures_of_choose_are_those_of_the_records(row):
+    name, steps, accuracy, rate = row
+    (found,) = [
+        r
+        for r in summarise(read_records(ROOT / "results" / name), ["test_accuracy", "spike_rate"])
+        if r["kind"] == "train"
+    ]
+    assert steps == str(found["time_steps"] or "-")
+    # the page rounds, and a record may be made again: half a standard deviation more or less is no other story
+    assert float(accuracy) == pytest.approx(100 * found["test_accuracy"].mean, abs=0.3)
+    assert (
+        rate == "-" if found["spike_rate"] is None else float(rate) == pytest.approx(found["spike_rate"].mean, abs=0.02)
+    )
+
+
+def test_the_tables_of_choose_were_found():
+    assert len(ROW.findall((ROOT / "docs" / "choose.md").read_text())) >= 8
