@@ -12,8 +12,9 @@ def test_root(spikeseq):
     ran = spikeseq("--help")
     assert ran.code == 0
     assert "torch.nn.LSTM in, accumulate-only spiking LSTM out." in ran.out
-    for name in COMMANDS:
+    for name, function in COMMANDS.items():
         assert name in ran.out
+        assert inspect.getdoc(function).split("\n")[0] in ran.out
 
 
 @pytest.mark.parametrize("name", COMMANDS)

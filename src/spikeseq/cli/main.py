@@ -51,7 +51,8 @@ def parser() -> ArgumentParser:
     root.add_argument("--version", action="version", version=f"spikeseq {__version__}")
     commands = root.add_subcommands(required=True, dest="command")
     for name, function in COMMANDS.items():
-        sub = ArgumentParser(description=(inspect.getdoc(function) or "").split("\n")[0])
+        about = (inspect.getdoc(function) or "").split("\n")[0]
+        sub = ArgumentParser(description=about)
         texts = _argument_texts(function)
         flags = {
             p.name: p.default for p in inspect.signature(function).parameters.values() if isinstance(p.default, bool)
@@ -70,7 +71,7 @@ def parser() -> ArgumentParser:
             sub.add_argument(f"--{option}", nargs="+", choices=CHOICES[option], help=texts[option])
         if "set" in texts:
             sub.add_argument("--set", action="append", help=texts["set"])
-        commands.add_subcommand(name, sub)
+        commands.add_subcommand(name, sub, help=about)
     return root
 
 
