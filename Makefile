@@ -72,7 +72,7 @@ $(STAMP): pyproject.toml constraints.txt $(wildcard csrc/*.[ch]) csrc/CMakeLists
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	# oracles of tests, without what they ask for (tonic is GPL, torchaudio has no CPU build): what is imported needs none of it
-	$(BIN)/python -m pip install --quiet --no-deps "snntorch==1.0.0" "neurobench==2.3.0"
+	$(BIN)/python -m pip install --quiet --no-deps "snntorch==1.0.0" "nirtorch==2.6" "neurobench==2.3.0"
 	touch $@
 
 clean:
