@@ -143,6 +143,9 @@ def run_command(words: list[str], example: bool = False) -> str | None:
     with pytest.MonkeyPatch.context() as patch:
         for key, value in environment.items():
             patch.setenv(key, value)
+        assert words[0] in ("spikeseq", "make") or words[0].startswith("runs/"), (
+            f"{words[0]}: mark the block as not run"
+        )
         if words[0] != "spikeseq":
             subprocess.run(words, check=True, capture_output=True, env=os.environ, timeout=300)
             return None
