@@ -155,3 +155,11 @@ def test_curves_need_a_history(make):
     (there,) = comparison.curves([make(history=history(0.5, 0.6))], "d")
     assert isinstance(there, Picture)
     assert math.isclose(there.figure.axes[1].lines[0].get_ydata()[-1], 60)
+
+
+def test_sources_name_commit_environment_and_one_command_for_each_name(three):
+    table, environments, commands = comparison.sources(three)
+    assert (table.rows[0]["seeds"], table.rows[0]["commit"]) == ("0, 1, 2", "0123456789")
+    assert environments.text == "E1: python 3.11, torch 2.13"
+    assert [row["command"] for row in commands.rows] == ["spikeseq train mnist_rows/spiking_t2"]
+    (_, _) = comparison.sources([dataclasses.replace(three[0], command="")])
