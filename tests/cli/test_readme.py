@@ -21,7 +21,8 @@ def blocks(page, language):
 
 def commands(page):
     """The spikeseq lines of the page's shell blocks: variables before, comments and what follows && left out."""
-    for block in blocks(page, "bash"):
+    # the sh blocks of results.md are the commands of records, of the day of each
+    for block in blocks(page, "bash" if page.name == "results.md" else "(?:bash|sh)"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line.partition("&&")[0], comments=True)
             if "spikeseq" in words:

@@ -78,8 +78,8 @@ def test_configurations_of_one_name_are_told_apart(spikeseq, made_runs, tmp_path
     (tmp_path / "long.json").write_text(json.dumps(content))
     assert spikeseq("report", made_runs[0], made_runs[1], "long.json", "--out", "report.html").code == 0
     text = words(tmp_path / "report.html")
-    assert "lstm [epochs=4] - 2 91.00" in text
-    assert "lstm [epochs=9] - 1 90.00" in text
+    assert "lstm [epochs=4] 2 91.00" in text
+    assert "lstm [epochs=9] 1 90.00" in text
 
 
 def test_a_record_given_twice_counts_once(spikeseq, made_runs, tmp_path):

@@ -71,9 +71,10 @@ def sources(records: Sequence[Record]) -> list[Section]:
     rows, environments = origins(records)
     columns = ["record", "kind", "seeds", "configuration", "commit", "environment"]
     listed = [f"E{number}: {line}" for number, line in enumerate(environments, start=1)]
-    commands = list(dict.fromkeys(record.command for record in records if record.command))
+    commands = [{"record": name, "command": runs[0].command} for (name, _), runs in groups(records).items()]
     sections: list[Section] = [Table(rows, columns, "Records behind this page."), Text("\n".join(listed))]
-    return sections + ([Text("Commands:\n" + "\n".join(commands))] if commands else [])
+    made = [row for row in commands if row["command"]]
+    return [*sections, Table(made, ["record", "command"], "Commands, of one seed each.")] if made else sections
 
 
 def picture(draw: Callable[[], Figure], caption: str, missing: str, why: str = "") -> Section:
