@@ -2,17 +2,14 @@
 
 Trainings are killed (SIGKILL) at random moments and resumed until they are done; the result must be that of an unbroken
 run, bit for bit. Workers of a sweep are killed; no finished trial may be lost. Files that readers get are damaged at
-random: each must give an error of spikeseq's own, or what was written. Where benchmarks/exchange.py is, its figures (ONNX,
-NIR) are added.
+random: each must give an error of spikeseq's own, or what was written. Networks run in ONNX Runtime and through NIR.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +21,7 @@ import torch
 
 from common import Column, console, finish, positive, show
 from kills import checked, kill_at, start_worker, train
+from parity import parity_rows, summary
 from spikeseq import runtime
 from spikeseq.errors import SpikeseqError
 from spikeseq.nn.checkpoint import load_model
@@ -58,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(scratch)
         rows = [kills_of_training(folder, options.kills, chance), kills_of_workers(folder, options.workers, chance)]
         rows += damaged_files(folder, options.files, chance)
-    metrics: dict[str, Any] = {"rows": rows, "all_good": all(row["tried"] == row["good"] for row in rows)}
-    exchange = Path(__file__).with_name("exchange.py")
-    if exchange.exists():
-        metrics["exchange"] = exchange_of(exchange)
+        parity = parity_rows(folder, *((20, 8) if options.quick else (150, 200)))
+        rows.append(summary(parity))
+    good = all(row["tried"] == row["good"] for row in rows)
+    metrics: dict[str, Any] = {"rows": rows, "parity": parity, "all_good": good}
     show(rows, COLUMNS, "reliability")
     finish("reliability", options, began, metrics)
     return 0 if metrics["all_good"] else 1
@@ -194,19 +192,6 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, Mapping):
         return list(one) == list(other) and all(torch.equal(one[name], value) for name, value in other.items())
     return bool(one == other)
-
-
-def exchange_of(script: Path) -> dict[str, Any]:
-    """Metrics of the parity of ONNX and NIR, as benchmarks/exchange.py finds them."""
-    if importlib.util.find_spec("spikeseq.exchange") is None:
-        return {"absent": "spikeseq.exchange is not here"}
-    with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, str(script), "--quick", "--out", out]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-        found = sorted(Path(out).glob("*.json"))
-        if ran.returncode or not found:
-            return {"absent": f"benchmarks/exchange.py failed: {ran.stderr[-300:]}"}
-        return dict(read_record(found[0]).metrics)
 
 
 if __name__ == "__main__":
