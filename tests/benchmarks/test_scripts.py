@@ -197,3 +197,16 @@ def test_lif(run):
         assert record.metrics[f"step time / LIF: {model}, {layer}"] == row["ratio"]
     assert all(f"not measured: {name}: " in text for name in absent)
     assert record.metrics["targets"] == []  # the limits hold for the sizes of the full run only
+
+
+def test_reliability(run):
+    record, text, _ = run("reliability")
+    assert (record.kind, record.name) == ("bench", "reliability")
+    rows = {row["what"].split(":")[0].split(",")[0]: row for row in record.metrics["rows"]}
+    assert rows["trainings killed at random moments"]["kills"] == 1
+    assert rows["finished trials of a sweep whose workers were killed"]["kills"] == 1
+    assert rows["model file"]["tried"] == rows["record"]["tried"] == rows["checkpoint to resume from"]["tried"] == 5
+    good = {name: row["good"] == row["tried"] for name, row in rows.items() if name != "record"}  # it has no checksum
+    assert all(good.values()), record.metrics["rows"]
+    assert all(row.get("other error", 0) == 0 for row in rows.values())
+    assert "as it must be" in text

@@ -50,6 +50,16 @@ SHORTER = {
         ),
     ],
     "energy": ["--sequences", "4"],
+    "sweep": [
+        "--trials",
+        "1",
+        "--workers",
+        "1",
+        "--set",
+        "train.epochs=1",
+        "--set",
+        "train.compile=never",
+    ],
 }
 # what a page takes for granted, as its reader has it
 GIVEN = {
@@ -112,6 +122,7 @@ def workplace(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(fuse, "COMPILE_FROM", 1 << 60)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "inputs.csv").write_text("0,0.5,1,0,0,0,0,0\n" * 3)
     for name, path in (("lstm", "lstm/model.pt"), ("snn", "snn/model.pt"), ("snn", "X/model.pt"), ("snn", "snn.pt")):
         settings = ModelSettings("torch_lstm", 8) if name == "lstm" else ModelSettings("quantized_lstm", 8)

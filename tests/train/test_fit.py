@@ -17,6 +17,7 @@ from spikeseq.train import evaluate as evaluation
 from spikeseq.train import inputs
 from spikeseq.train.fit import fit, start_model
 from spikeseq.train.module import ClassifierModule
+from spikeseq.train.tasks import Classify
 
 
 def script(monkeypatch, accuracies):
@@ -301,3 +302,22 @@ def test_an_encoded_input_takes_its_steps_from_the_training_data(tiny, tmp_path)
     model = start_model(recipe, wide)
     largest = wide.train.x.abs().amax((0, 1))
     assert torch.allclose(model.rnn.input_step_l0, torch.where(largest > 0, largest, largest.max()) / 8)
+
+
+def test_bfloat16_keeps_weights_and_spikes_whole(tiny, stub_data, monkeypatch):
+    stub_data()
+    logits, task = [], Classify.logits
+
+    def seen(self, model, batch):
+        out = task(self, model, batch)
+        logits.append(out.dtype)
+        return out
+
+    monkeypatch.setattr(Classify, "logits", seen)
+    changes = {"model.cell": "spiking_lstm", "model.options": {"time_steps": 4}, "trainer.precision": "bf16-mixed"}
+    run = fit(tiny(changes), "run", progress=False)
+    assert logits[0] == torch.bfloat16  # the readout, in training
+    assert logits[-1] == torch.float32  # in the final test
+    assert all(value.dtype == torch.float32 for value in run.model.state_dict().values())
+    losses = [row["train_loss"] for row in run.record.metrics["history"]]
+    assert losses[-1] < losses[0]

@@ -35,7 +35,7 @@ from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.curriculum import LengthCurriculum
 from spikeseq.train.evaluate import evaluate
 from spikeseq.train.inputs import calibration_rows, front_end, largest_inputs, load_data, loaders, task_of
-from spikeseq.train.launch import lost_processes, trainer_arguments
+from spikeseq.train.launch import lost_processes, trainer_arguments, watching
 from spikeseq.train.module import ClassifierModule
 from spikeseq.train.ranks import leave
 from spikeseq.train.recipe import Recipe
@@ -92,7 +92,8 @@ def fit(
     started = time.time()
     with _quiet(), lost_processes(last):
         trainer = make_trainer(recipe, folder, best, progress, callbacks)
-        trainer.fit(module, train, valid, ckpt_path=None if point is None else str(last))
+        with watching(trainer, last):
+            trainer.fit(module, train, valid, ckpt_path=None if point is None else str(last))
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
     leave()  # what follows is rank 0's alone

@@ -7,12 +7,15 @@ Lightning, which starts the command again for each. They are joined by DDP: NCCL
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch.distributed as dist
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy
@@ -70,8 +73,33 @@ def lost_processes(last: Path) -> Iterator[None]:
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and not any(sign in str(error) for sign in _LOST):
             raise
-        kept = f"go on with --resume ({last})" if last.exists() else "no epoch was finished: start it again"
         cause = str(error).strip().splitlines()[0][:200]
         raise LostProcessError(
-            f"another process of this training was lost, or did not answer in time; {kept} [{cause}]"
+            f"another process of this training was lost, or did not answer in time; {_remedy(last)} [{cause}]"
         ) from error
+
+
+def _remedy(last: Path) -> str:
+    return f"go on with --resume ({last})" if last.exists() else "no epoch was finished: start it again"
+
+
+@contextmanager
+def watching(trainer: L.Trainer, last: Path) -> Iterator[None]:
+    """Say at once that a process that Lightning has started was lost: Lightning kills all within five seconds, this one too."""
+    end = threading.Event()
+
+    def watch() -> None:
+        while not end.wait(0.3):
+            for process in getattr(trainer.strategy.launcher, "procs", ()):
+                if process.poll():
+                    text = f"a process of this training ended with status {process.returncode}; {_remedy(last)}"
+                    print(f"error: {text}", file=sys.stderr, flush=True)
+                    return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
