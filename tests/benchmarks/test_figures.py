@@ -34,3 +34,14 @@ def test_event_frames(tmp_path, monkeypatch):
     other = str(save_model(tmp_path / "l.pt", layers.build(3, 3), layers, (3, 3), notes))
     with pytest.raises(ConfigError, match="holds SequenceClassifier; pass a network for pictures"):
         figures.draw_pictures(other, 0, tmp_path / "x.png")
+
+
+def test_accuracy_after_each_frame(monkeypatch):
+    spec = importlib.util.spec_from_file_location("frames", SCRIPT.with_name("frames.py"))
+    frames = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(frames)
+    torch.manual_seed(0)
+    model = ModelSettings("lif", 6, network="pictures", pictures=PictureSettings([3])).build(32, 3, (2, 4, 4)).eval()
+    split = Split((torch.rand(20, 4, 32) > 0.5).float(), torch.arange(20) % 3)
+    whole = [(model(split.x[:, :n]).argmax(-1) == split.y).double().mean() for n in range(1, 5)]
+    assert frames.accuracy_after(model, split) == pytest.approx([float(v) for v in whole])
