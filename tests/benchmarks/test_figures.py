@@ -21,7 +21,7 @@ def test_event_frames(tmp_path, monkeypatch):
     figures = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(figures)
     settings = ModelSettings("lif", 6, network="pictures", pictures=PictureSettings([3]))
-    notes = {"recipe": {"data": {"name": "nmnist", "options": {"frames": 4}}}}
+    notes = {"recipe": {"data": {"name": "nmnist", "options": {"frames": 4}}, "model": {"pictures": {"channels": [3]}}}}
     path = str(
         save_model(tmp_path / "p.pt", settings.build(32, 3, (2, 4, 4)), settings, Sizes(32, 3, (2, 4, 4)), notes)
     )
