@@ -6,9 +6,13 @@ python benchmarks/figures.py --text runs/imdb/lif/seed0/model.pt --pictures runs
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from spikeseq import data as data_sets
 from spikeseq.cli.predict import predict
@@ -37,9 +41,21 @@ def draw_pictures(checkpoint: str, row: int, path: Path) -> None:
     found = verdict_of_pictures(model, x)
     verdicts = [data.classes[k] for k in found.probability.argmax(-1).tolist()]
     frames = x.view(-1, *data.element_shape).numpy()
-    spikes = {name: s.numpy() for name, s in found.spikes.items()}
+    spikes = layers_of(found.spikes, notes["recipe"]["model"]["pictures"]["channels"])
     title = f"{data.name}, test recording {row}: a {data.classes[y]}; above each frame what the network says so far"
     save_png(frames_and_spikes(frames, spikes, verdicts, title), path)
+
+
+def layers_of(spikes: Mapping[str, Tensor], channels: Sequence[int]) -> dict[str, np.ndarray]:
+    """Spikes of each layer by a name for people; those of convolutions as square pictures ``[L, C, H, W]``."""
+    named = {}
+    for number, sent in enumerate(spikes.values()):
+        if number < len(channels):
+            side = math.isqrt(sent.shape[1] // channels[number])
+            named[f"convolution {number + 1}"] = sent.view(len(sent), channels[number], side, side).numpy()
+        else:
+            named[f"layer {number + 1}"] = sent.numpy()
+    return named
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ of README.md and docs/deploy.md are run all the same, as far as their files are 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -20,7 +21,9 @@ import torch
 
 from spikeseq import data
 from spikeseq.cli.main import main
-from spikeseq.data import SequenceData, Split
+from spikeseq.data import SequenceData, Split, TextData
+from spikeseq.data.text.texts import to_texts
+from spikeseq.data.text.tokenizer import train_tokenizer
 from spikeseq.errors import DataError
 from spikeseq.nn.checkpoint import ModelSettings, save_model
 from spikeseq.ops import fuse
@@ -116,9 +119,12 @@ def workplace(tmp_path, monkeypatch) -> Path:
     def few(name: str, **options: object) -> SequenceData:
         whole = load(name, **options)
         splits = (Split(s.x[:n], s.y[:n]) for s, n in ((whole.train, 128), (whole.valid, 24), (whole.test, 40)))
-        return SequenceData(whole.name, *splits, whole.classes, whole.source, whole.licence)
+        train, valid, test = splits
+        return dataclasses.replace(whole, train=train, valid=valid, test=test, sound=None)
 
+    texts = few_texts()
     monkeypatch.setattr(data, "load", few)
+    monkeypatch.setattr(data, "load_text", lambda name, **options: texts)
     monkeypatch.setattr(fuse, "COMPILE_FROM", 1 << 60)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
@@ -134,8 +140,24 @@ def workplace(tmp_path, monkeypatch) -> Path:
                 "train", f"digits_rows/{name}", config=recipe, seed=0, metrics={"test_accuracy": 0.5}, seconds=1
             )
             write_record(record, tmp_path / "runs" / path.replace("model.pt", "record.json"))
+    settings = ModelSettings("lif", 8, 2, network="text")
+    sizes = (texts.input_size, texts.num_classes)
+    notes = {
+        "recipe": {"name": "imdb/lif", "task": "text", "data": {"name": "imdb"}, "model": {"network": "text"}, "seed": 0},
+        "classes": list(texts.classes), "tokenizer": texts.tokenizer.to_json(),
+    }  # fmt: skip
+    save_model(tmp_path / "runs/imdb/lif/seed0/model.pt", settings.build(*sizes), settings, sizes, notes)
     yield tmp_path
     torch.use_deterministic_algorithms(False)
+
+
+def few_texts() -> TextData:
+    """A few words each, pos and neg."""
+    reviews = [(f"{word} at first , then {end}", int(end == "wonderful")) for word in ("slow", "good", "odd", "dull")
+               for end in ("wonderful", "bad")]  # fmt: skip
+    tokenizer = train_tokenizer((text for text, _ in reviews), 100)
+    split = to_texts(tokenizer.encode([text for text, _ in reviews]), [label for _, label in reviews])
+    return TextData("imdb", split, split, split, ("neg", "pos"), tokenizer, "made up", "none")
 
 
 def run_command(words: list[str], example: bool = False) -> str | None:

@@ -27,11 +27,15 @@ def test_review():
 def test_frames():
     frames = np.zeros((3, 2, 4, 4))
     frames[0, 0, 1, 1], frames[1, 1, 2, 2] = 4, 4
-    figure = frames_and_spikes(frames, {"conv": np.eye(3)}, ["7", "1", "7"], "digit 7")
+    sent = np.zeros((3, 4, 2, 2))
+    sent[1, :3, 0, 1] = 1
+    figure = frames_and_spikes(frames, {"conv": sent, "dense": np.eye(3)}, ["7", "1", "7"], "digit 7")
     images = [axis.images[0].get_array() for axis in figure.axes if axis.images]
     assert np.allclose(images[0][1, 1], (0, 0, 1))  # darker: blue
     assert np.allclose(images[1][2, 2], (1, 0, 0))  # brighter: red
     assert np.allclose(images[2], 1)
+    assert images[4][0, 1] == 0.75
+    assert len(images) == 6
     bars = next(axis for axis in figure.axes if axis.patches and not axis.images)
     assert [patch.get_height() for patch in bars.patches] == pytest.approx([1 / 3] * 3)
     assert png_bytes(figure)

@@ -16,6 +16,7 @@ from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.settings import Network
 from spikeseq.nn.spiking import as_spiking
+from spikeseq.nn.text import TextClassifier
 from spikeseq.nn.translation import Translator
 from spikeseq.ops.fuse import CompileMode, compiling
 from spikeseq.train.batches import eval_batches
@@ -97,6 +98,8 @@ def evaluate(model: Network, data: Data, compile: CompileMode = "auto", task: Ta
         metrics |= phone_error_rate(spiking, data, task, compile)
     if isinstance(spiking, SequenceClassifier | FrameClassifier) and _speech(data):
         metrics |= multiplications(spiking, counted_rows(data))  # there are published counts to compare with
+    if isinstance(spiking, TextClassifier):
+        metrics["body_parameters"] = spiking.body_parameters
     if any(isinstance(m, Neurons) or (isinstance(m, Recurrent) and m.kind.spikes) for m in spiking.modules()):
         metrics["spike_rate"] = rate
     if quantized:
