@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from spikeseq.cli import commands
+from spikeseq.energy import count
 from spikeseq.errors import CheckpointError, ConfigError
 from spikeseq.nn import FrameClassifier, Seen, SpikingGatedCurrent
 from spikeseq.nn.checkpoint import ModelSettings, load_model, load_sequence_model, save_model
 from spikeseq.nn.gated_current import GatedCurrent
 from spikeseq.train.fit import fit
-from spikeseq.train.losses import activity
+from spikeseq.train.losses import activity, spike_rate
 
 CELLS = {
     "gated_current": {"variant": "v1", "recurrent_dropout": 0.2, "input_bits": 4},
@@ -150,3 +151,20 @@ def test_a_model_of_frames_is_kept_and_named(tiny, stub_data, tmp_path):
         fit(tiny({"model.output": "frames"}), tmp_path / "run", progress=False)
     with pytest.raises(CheckpointError):
         load_sequence_model("missing.pt")
+
+
+def test_the_rate_of_multi_bit_values_is_their_share_with_the_gradient_of_their_size():
+    layer = GatedCurrent(2, 2, range="learned")
+    reach = layer.kind.coder.reach(layer.values("l0")).item()
+    values = torch.tensor([[[0.0, -1.7]], [[0.4, 0.1]]], requires_grad=True)
+    rate = spike_rate([Seen(layer, "l0", torch.empty(0), values, None, torch.empty(0))])
+    rate.backward()
+    assert rate.item() == 3 / 4
+    torch.testing.assert_close(values.grad, values.detach().sign() / reach / 4)
+    assert layer.reach_l0.grad is None
+
+
+def test_operations_of_a_learned_range_are_counted():
+    """Without a warning: its range is a parameter."""
+    model = ModelSettings("gated_current", 4, options={"range": "learned"}).build(3, 2)
+    assert count(model, torch.randn(2, 5, 3)).macs_per_element > 0

@@ -76,7 +76,7 @@ def codes_of(model: nn.Module) -> Iterator[Code]:
         if isinstance(layer, Recurrent) and isinstance(layer.kind, CurrentKind):
             quantizer = layer.kind.coder.quantizer
             for part, _ in layer._parts():
-                unit = float(quantizer.unit(layer.kind.coder.reach(layer.values(part))))
+                unit = quantizer.unit(layer.kind.coder.reach(layer.values(part))).item()
                 yield Code(unit, quantizer.largest, few_bits(quantizer.largest))
 
 

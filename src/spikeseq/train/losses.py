@@ -19,15 +19,27 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
 
 
 def spike_rate(seen: list[Seen]) -> Tensor:
-    """Unit spikes per unit and time step: ``mean |h|``, averaged over the layers (of a quantised layer: ``mean |k/T|``)."""
-    return torch.stack([_mean(s, s.output.abs()) for s in seen]).mean()
+    """What is sent for each unit and time step, averaged over the layers.
+
+    Unit spikes: ``mean |h|`` (of a quantised layer ``mean |k/T|``). Multi-bit values: the share that is not 0, with the
+    gradient of ``mean |y| / M``: a sigma-delta output is 0 the longer, the less of its range a value takes.
+    """
+    return torch.stack([_mean(s, _sent(s)) for s in seen]).mean()
 
 
 def activity(seen: list[Seen]) -> float:
-    """What is sent for each unit and time step, averaged over the layers: unit spikes, of multi-bit values 1 for each."""
-    multi_bit = [isinstance(s.module, Recurrent) and isinstance(s.module.kind, CurrentKind) for s in seen]
-    sent = ((s.output != 0).to(s.output) if m else s.output.abs() for s, m in zip(seen, multi_bit, strict=True))
-    return float(torch.stack([_mean(s, values) for s, values in zip(seen, sent, strict=True)]).mean())
+    """The same as a plain number."""
+    return spike_rate(seen).item()
+
+
+def _sent(seen: Seen) -> Tensor:
+    """What each output sends."""
+    size, layer = seen.output.abs(), seen.module
+    if not (isinstance(layer, Recurrent) and isinstance(layer.kind, CurrentKind)):
+        return size
+    # M is no way out: a smaller one makes no value rarer
+    share = size / layer.kind.coder.reach(layer.values(seen.part)).detach()
+    return (size != 0).to(size) + (share - share.detach())
 
 
 def packet_excess(seen: list[Seen]) -> Tensor:

@@ -82,7 +82,8 @@ class TrainSettings:
     progressive_time_steps: T of equal shares of the epochs before the last share, which runs at the model's own T
     length_curriculum: most elements of a training sequence, in equal shares of the epochs; a random piece of a longer one
     spike_penalty: weight of the mean |h| in the loss
-    target_spike_rate: unit spikes for each unit and time step to train to; the penalty follows; 0 for none
+    target_spike_rate: unit spikes for each unit and time step to train to (of multi-bit outputs: share that is not 0);
+        the penalty follows; 0 for none
     packet_penalty: weight of mean(max(|spikes| - 1, 0)): teaches a grid to get by with unit spikes
     gate_schedule: sharpen the gates while training
     first_thresholds: of LIF and IF neurons, from the currents that they get
