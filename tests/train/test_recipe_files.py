@@ -108,7 +108,11 @@ def test_the_comparison_is_fair(name):
         assert layers == baseline.model.num_layers == source.model.num_layers, path
         if recipe.train.start_from:
             start = made_by(recipe.train.start_from)
-            assert start.stem == ("gru_source" if "gated" in recipe.model.cell else f"lstm_source{size}"), path
-            assert recipe.train.epochs + read_recipe(start).train.epochs == baseline.train.epochs, path
-        elif not path.stem.startswith(("lstm_source", "gru_source")):
+            total = recipe.train.epochs + read_recipe(start).train.epochs
+            if start.stem == f"lstm{size}":  # what starts from the baseline itself has a baseline of its own
+                baseline = read_recipe(RECIPES / name / f"lstm{size}_{total}.yaml")
+            else:
+                assert start.stem == ("gru_source" if "gated" in recipe.model.cell else f"lstm_source{size}"), path
+            assert total == baseline.train.epochs, path
+        elif recipe.model.cell in ("torch_gru", "gated_current", "leaky_current", "adlif") and path.stem != "gru_source":
             assert recipe.train.epochs == baseline.train.epochs, path
