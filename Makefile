@@ -49,6 +49,7 @@ bench: $(STAMP)
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/exchange.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scaling.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/speech_lengths.py
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/runtime.py --trained $(HAR_MODELS)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime_memory.py
 	$(if $(SPIKING_MODELS),OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime_accuracy.py --models $(SPIKING_MODELS))

@@ -114,5 +114,7 @@ def test_the_comparison_is_fair(name):
             else:
                 assert start.stem == ("gru_source" if "gated" in recipe.model.cell else f"lstm_source{size}"), path
             assert total == baseline.train.epochs, path
-        elif recipe.model.cell in ("torch_gru", "gated_current", "leaky_current", "adlif") and path.stem != "gru_source":
+        elif (
+            recipe.model.cell in ("torch_gru", "gated_current", "leaky_current", "adlif") and path.stem != "gru_source"
+        ):
             assert recipe.train.epochs == baseline.train.epochs, path
