@@ -39,5 +39,9 @@ def test_frames():
     bars = next(axis for axis in figure.axes if axis.patches and not axis.images)
     assert [patch.get_height() for patch in bars.patches] == pytest.approx([1 / 3] * 3)
     assert png_bytes(figure)
+    many = {f"convolution {n}": np.ones((10, 4, 8, 8)) for n in range(2)} | {"dense": np.ones((10, 5))}
+    assert png_bytes(
+        frames_and_spikes(np.ones((10, 2, 17, 17)), many, ["7"] * 10, "a title")
+    )  # no warning of the layout
     with pytest.raises(ShapeError, match="do not fit one L"):
         frames_and_spikes(frames, {}, ["7"])

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from spikeseq.errors import ShapeError
 from spikeseq.report.figure import COLOURS, blank
 
-PANEL, BARS = 1.05, 1.0  # inches of a row of pictures, of a row of bars
+PANEL, BARS, GAP = 0.95, 0.95, 0.42  # inches of a row of pictures, of a row of bars, between rows
 
 
 def frames_and_spikes(
@@ -29,9 +29,14 @@ def frames_and_spikes(
         shapes = {layer: s.shape for layer, s in spikes.items()}
         raise ShapeError(f"frames {frames.shape}, spikes {shapes}, {len(verdicts)} verdicts do not fit one L")
     heights = [PANEL, *(PANEL if s.ndim == 4 else BARS for s in spikes.values())]
-    figure = blank(height=sum(heights) + 0.45 * len(heights) + 0.3)[0]
+    high = sum(heights) + GAP * (len(heights) + 1)
+    figure = blank(height=high)[0]
     figure.clear()
-    grid = figure.add_gridspec(len(heights), len(frames), height_ratios=heights)
+    figure.set_layout_engine("none")  # names are wider than the pictures below them
+    grid = figure.add_gridspec(
+        len(heights), len(frames), height_ratios=heights, left=0.07, right=0.99, top=1 - 1.2 * GAP / high,
+        bottom=0.6 * GAP / high, hspace=GAP / PANEL, wspace=0.08,
+    )  # fmt: skip
     most = max(1.0, float(frames.max()))
     for n, frame in enumerate(frames):
         _picture(figure, grid[0, n], _coloured(frame / most)).set_title(f"says {verdicts[n]}", fontsize=9)
