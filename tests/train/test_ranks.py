@@ -33,7 +33,7 @@ CASES = {
 
 
 def own_recipe(tiny, changes):
-    return tiny({"train.epochs": 3, "trainer.accelerator": "cpu", "trainer.timeout": 30, **changes})
+    return tiny({"train.epochs": 3, "trainer.accelerator": "cpu", "trainer.timeout": 60, **changes})
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -113,9 +113,9 @@ def test_a_rank_that_hangs_ends_the_job_after_the_timeout(tiny):
     started = time.monotonic()
     arguments = command(tiny, "run", {"trainer.timeout": 3})
     processes = two_processes.start(two_processes.command, 2, arguments, (0, 1, "hang"))
-    processes[0].join(40)
+    processes[0].join(90)
     assert processes[0].exitcode == 2
-    assert time.monotonic() - started < 40
+    assert time.monotonic() - started < 90
     two_processes.finish(processes, 0)
     assert "error: another process of this training was lost, or did not answer in time" in errors(0)
     assert "no epoch was finished: start it again" in errors(0)

@@ -58,7 +58,7 @@ def alone(function: Callable[..., None], *arguments: Any) -> Any:
     return process
 
 
-def finish(processes: list[Any], seconds: float = 60) -> list[int | None]:
+def finish(processes: list[Any], seconds: float = 240) -> list[int | None]:
     """Exit statuses; None for one that is still there after ``seconds``, which is then killed."""
     until = time.monotonic() + seconds
     for process in processes:
