@@ -39,7 +39,7 @@ class Chromium:
         )  # fmt: skip
         os.close(there)
         os.close(here)
-        self._rest, self._number, self._session = b"", 0, None
+        self._rest, self._number, self._session, self.width = b"", 0, None, 0
         self.errors: list[str] = []
         self.fetched: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -64,6 +64,7 @@ class Chromium:
         """Load a file in a window of that many CSS pixels."""
         self.errors.clear()
         self.fetched.clear()
+        self.width = width
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )

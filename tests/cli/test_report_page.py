@@ -18,8 +18,8 @@ UNSEEN = """[...document.images].filter(i => {
   const box = i.getBoundingClientRect()
   return !(i.naturalWidth && i.naturalHeight && box.width && box.height && i.checkVisibility() && i.alt)
 }).length"""
-TOO_WIDE = """[...document.querySelectorAll('main > *')].filter(e => e.getBoundingClientRect().right > innerWidth)
-  .map(e => e.tagName)"""
+WIDE = """(width => [...document.querySelectorAll('main > *')].filter(e => e.getBoundingClientRect().right > width)
+  .map(e => e.tagName))"""
 SMALL_TEXT = """[...document.querySelectorAll('p, td, th, figcaption, a')]
   .filter(e => parseFloat(getComputedStyle(e).fontSize) < 12).length"""
 
@@ -29,9 +29,11 @@ def problems(browser: Chromium) -> list[str]:
     found = [*browser.errors, *(url for url in browser.fetched if not url.startswith(("file:", "data:")))]
     if unseen := browser.ask(UNSEEN):
         found.append(f"{unseen} figures cannot be seen")
-    width, scrolls = browser.ask("innerWidth"), browser.ask("document.scrollingElement.scrollWidth")
-    if scrolls > width:
-        found.append(f"the page scrolls sideways: {scrolls} on {width}, {browser.ask(TOO_WIDE)}")
+    # not innerWidth: a phone zooms out until a page that is too wide fits
+    if (scrolls := browser.ask("document.scrollingElement.scrollWidth")) > browser.width:
+        found.append(
+            f"the page scrolls sideways: {scrolls} on {browser.width}, {browser.ask(f'{WIDE}({browser.width})')}"
+        )
     return found
 
 
