@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = [kills_of_training(folder, options.kills, chance)]
         rows.append(kills_of_workers(folder, options.workers, chance, rows[0].pop("seconds")))
         rows += damaged_files(folder, options.files, chance)
-        parity = parity_rows(folder, *((20, 8) if options.quick else (150, 200)))
+        parity = parity_rows(folder, *((60, 8) if options.quick else (150, 200)))
         rows.append(summary(parity))
     good = all(row["tried"] == row["good"] for row in rows)
     metrics: dict[str, Any] = {"rows": rows, "parity": parity, "all_good": good}
