@@ -78,7 +78,7 @@ def given(text: str) -> str:
 def encoded(text: str, tokenizer: Tokenizer, notes: dict[str, Any]) -> tuple[Tensor, list[str], int]:
     """Tokens ``[L]``, how they are written, and how many are cut off, as the model's data was cut."""
     tokens = torch.from_numpy(tokenizer.encode([text])[0]).long()
-    options = notes["recipe"]["data"]["options"]
+    options = notes["recipe"]["data"].get("options", {})
     limit = options.get("max_length", 400)
     kept = tokens[:limit] if options.get("keep", "start") == "start" else tokens[-limit:]
     vocabulary = tokenizer.words
