@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,14 @@ def save_model(
     return write_atomic(path, buffer.getvalue())
 
 
+def check_sums(path: str | Path) -> None:
+    """Compare each part of a file of torch.save with its CRC-32, which torch.load does not. Raises what zipfile raises."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise zipfile.BadZipFile(f"checksum of {damaged} is wrong")
+
+
 def read_content(path: str | Path) -> dict[str, Any]:
     """Read a model file's plain content. Raises CheckpointError when it is missing, damaged or another kind of file."""
     return read_file(path, FORMAT, {"settings": dict, "sizes": list, "state": dict, "notes": dict})
@@ -47,6 +56,7 @@ def read_content(path: str | Path) -> dict[str, Any]:
 def read_file(path: str | Path, format: str, kinds: dict[str, type]) -> dict[str, Any]:
     """The same for any ``format``, whose content has fields of ``kinds``."""
     try:
+        check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(

@@ -22,7 +22,7 @@ from spikeseq.conversion import ConvertConfig, convert
 from spikeseq.conversion.rules import fit_input
 from spikeseq.data import Data, SequenceData, TextData, TranslationData
 from spikeseq.errors import CheckpointError, ConfigError, nearest
-from spikeseq.nn.checkpoint import Sizes, load_model, load_weights, save_model
+from spikeseq.nn.checkpoint import Sizes, check_sums, load_model, load_weights, save_model
 from spikeseq.nn.encoding import InputEncoding
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.level_kinds import LevelGatedKind
@@ -266,6 +266,7 @@ def make_trainer(
 def _resume_point(last: Path, recipe: Recipe, module: ClassifierModule) -> int:
     """Check that a checkpoint can be read and belongs to this recipe's model; return the epoch that it finished."""
     try:
+        check_sums(last)
         content: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True)
     except Exception as error:
         raise CheckpointError(f"checkpoint {str(last)!r} cannot be read ({error}); delete it and train anew") from error
