@@ -36,7 +36,7 @@ def test_train(spikeseq, tmp_path):
     assert record.config["train"]["learning_rate"] == 0.002
     assert record.config["model"]["hidden_size"] == 8
     m = record.metrics
-    said = f"digits_rows/lstm: test accuracy {m['test_accuracy']:.4f}, validation {m['valid_accuracy']:.4f} -> a/run"
+    said = f"digits_rows/lstm: test accuracy {m['test_accuracy']:.4f}, validation accuracy {m['valid_accuracy']:.4f} -> a/run"
     assert ran.out == said
     assert read_record("results/digits_rows/lstm/seed4.json") == record
 

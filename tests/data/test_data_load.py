@@ -12,23 +12,14 @@ from spikeseq.errors import ConfigError, DataError, ShapeError
 
 
 def test_the_names() -> None:
-    assert NAMES == (
-        "digits",
-        "mnist",
-        "uci_har",
-        "speech_commands",
-        "nmnist",
-        "dvs_gesture",
-        "imdb",
-        "timit",
-        "librispeech",
-    )
+    sequences = ("digits", "mnist", "uci_har", "speech_commands", "nmnist", "dvs_gesture")
+    assert (*sequences, "imdb", "timit", "librispeech", "multi30k") == NAMES
 
 
 def test_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"'minst'; did you mean 'mnist'\? valid: digits, dvs_gesture, imdb, librispeech, mnist, nmnist, ",
+        match=r"'minst'; did you mean 'mnist'\? valid: digits, dvs_gesture, imdb, librispeech, mnist, multi30k, nmnist, ",
     ):
         load("minst")
 

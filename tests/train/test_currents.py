@@ -147,7 +147,7 @@ def test_a_model_of_frames_is_kept_and_named(tiny, stub_data, tmp_path):
     with pytest.raises(ConfigError, match=r"'frames.pt' classifies frames: pass"):
         load_sequence_model("frames.pt")
     stub_data()
-    with pytest.raises(ConfigError, match=r"model.output: data 'digits' has one label for a sequence"):
+    with pytest.raises(ConfigError, match=r"model\.output='frames' with task: classify; set model\.output: sequence"):
         fit(tiny({"model.output": "frames"}), tmp_path / "run", progress=False)
     with pytest.raises(CheckpointError):
         load_sequence_model("missing.pt")

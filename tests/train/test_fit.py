@@ -132,9 +132,9 @@ def test_the_test_split_is_read_once_and_last(tiny, stub_data, monkeypatch, tmp_
     for module in (inputs, evaluation):
         read = module.eval_batches
 
-        def watched(split, *args, read=read):
+        def watched(split, *args, read=read, **options):
             events.append(next(n for n in ("train", "valid", "test") if getattr(made, n) is split))
-            return read(split, *args)
+            return read(split, *args, **options)
 
         monkeypatch.setattr(module, "eval_batches", watched)
     fit(tiny({"model.cell": cell}), tmp_path / "run", progress=False)

@@ -14,6 +14,7 @@ import two_processes
 
 optuna = pytest.importorskip("optuna")
 
+from spikeseq import data as data_sets  # noqa: E402
 from spikeseq.errors import ConfigError, LostProcessError, SpikeseqError  # noqa: E402
 from spikeseq.report.record import read_record, write_record  # noqa: E402
 from spikeseq.train.fit import fit  # noqa: E402
@@ -131,7 +132,7 @@ def test_trials_that_fail_say_why(made, stub_data, monkeypatch):
     assert rows[0]["error"] == "these values do not go together"
 
 
-def test_a_killed_worker_loses_no_finished_trial(made):
+def test_a_killed_worker_loses_no_finished_trial(made, monkeypatch):
     sweep = made(4, changes={"train.epochs": 3}, heartbeat=1)
     process = two_processes.alone(two_processes.work_until_killed, sweep, 2, 1)
     assert two_processes.finish([process]) == [-signal.SIGKILL]
@@ -151,6 +152,7 @@ def test_a_killed_worker_loses_no_finished_trial(made):
     content = sweep.recipe.to_dict()
     for key, value in again.params.items():
         content = with_key(content, key, value)
+    monkeypatch.setattr(data_sets, "load", data_sets.load)  # what the next line changes ends with the test
     two_processes.stub("classify")
     whole = fit(make_recipe(content), "whole", progress=False, test=False).record.metrics
     found = read_record("sweep/trials/00002/record.json").metrics
