@@ -57,3 +57,20 @@ def test_names_that_do_not_exist():
         snn.FrameClassifier(3, 8, 5, "gated")
     with pytest.raises(ConfigError, match=r"cell='gated_current' has no option 'varient'; did you mean 'variant'"):
         snn.FrameClassifier(3, 8, 5, "gated_current", options={"varient": "v1"})
+
+
+@pytest.mark.parametrize("cell", ["torch_lstm", "torch_gru"])
+def test_training_of_torch_layers_without_packing_is_that_with_it(cell):
+    torch.manual_seed(0)
+    model = snn.FrameClassifier(3, 8, 5, cell, num_layers=2)
+    x, lengths = torch.randn(3, 6, 3), [6, 2, 4]
+    for row, n in enumerate(lengths):
+        x[row, n:] = float("nan")
+    found = []
+    for training in (True, False):  # evaluation packs
+        model.train(training).zero_grad()
+        logits = model(x, lengths)
+        logits.square().sum().backward()
+        found.append([logits.detach(), *(p.grad for p in model.parameters())])
+    for fast, packed in zip(*found, strict=True):
+        torch.testing.assert_close(fast, packed, rtol=1e-5, atol=1e-6)

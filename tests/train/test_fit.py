@@ -15,8 +15,9 @@ from spikeseq.nn.checkpoint import ModelSettings, load_model, save_model
 from spikeseq.report.record import read_record
 from spikeseq.train import evaluate as evaluation
 from spikeseq.train import inputs
-from spikeseq.train.fit import fit, start_model
+from spikeseq.train.fit import fit
 from spikeseq.train.module import ClassifierModule
+from spikeseq.train.start import start_model
 from spikeseq.train.tasks import Classify
 
 

@@ -16,9 +16,10 @@ from spikeseq.errors import CheckpointError, ConfigError, DataError
 from spikeseq.nn.checkpoint import ModelSettings, load_model, load_sequence_model, read_content
 from spikeseq.nn.neurons import Neurons
 from spikeseq.train.batches import image_shifter, shift_pictures
-from spikeseq.train.fit import fit, start_model
+from spikeseq.train.fit import fit
 from spikeseq.train.inputs import calibration_batches
 from spikeseq.train.module import ClassifierModule
+from spikeseq.train.start import start_model
 
 TEXT: dict[str, Any] = {
     "task": "text", "data.name": "imdb", "data.batch_size": 8, "model.network": "text", "model.cell": "lif",

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from spikeseq.errors import ConfigError
-from spikeseq.train.fit import with_seed
-from spikeseq.train.recipe import GateSchedule, Recipe, make_recipe, read_recipe
+from spikeseq.train.recipe import Recipe, make_recipe, read_recipe
+from spikeseq.train.settings import GateSchedule
+from spikeseq.train.start_network import with_seed
 
 
 @pytest.fixture

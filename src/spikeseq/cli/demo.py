@@ -27,7 +27,8 @@ from spikeseq.report.record import new_record, write_record
 from spikeseq.report.table import Column, rich_table
 from spikeseq.train.evaluate import accuracy
 from spikeseq.train.fit import fit
-from spikeseq.train.recipe import DataSettings, Recipe, TrainSettings
+from spikeseq.train.recipe import Recipe
+from spikeseq.train.settings import DataSettings, TrainSettings
 
 STEPS = (1, 2, 4, 8)
 COLUMNS = [

@@ -15,6 +15,7 @@ from spikeseq.nn.current_kinds import CurrentKind
 from spikeseq.nn.gated_current import GatedCurrent, HardGatedCurrent, LeakyCurrent, SpikingGatedCurrent
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
+from spikeseq.nn.sequence import valid_mask
 from spikeseq.ops.schedule import Order
 from spikeseq.shapes import check_lengths
 
@@ -65,11 +66,41 @@ def run_layers(layers: nn.Module, x: Tensor, lengths: Tensor | None) -> Tensor:
     if lengths is None or isinstance(layers, Recurrent):
         output = layers(x)[0] if lengths is None else layers(x, lengths=lengths)[0]
         return output
+    # packed, torch's LSTM takes five times as long; in evaluation it is, so that operations are counted without padding
+    if layers.training and not layers.bidirectional:
+        there = valid_mask(lengths, x.transpose(0, 1)).t()[..., None]
+        output = layers(x.masked_fill(~there, 0))[0]
+        return output.masked_fill(~there, 0)
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     return pad_packed_sequence(layers(packed)[0], True, total_length=x.shape[1])[0]
 
 
-class SequenceClassifier(nn.Module):
+class RecurrentReadout(nn.Module):
+    """Recurrent layers ``rnn`` (batch first), ``dropout`` and a linear ``readout``: what classifiers have in common."""
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        bidirectional: bool,
+        options: dict[str, Any] | None,
+        classes: int,
+    ) -> None:
+        super().__init__()
+        self.rnn = make_layers(cell, input_size, hidden_size, num_layers, dropout, bidirectional, options)
+        self.dropout = nn.Dropout(dropout)
+        self.readout = nn.Linear(hidden_size * (1 + bidirectional), classes)
+
+    @property
+    def time_steps(self) -> int:
+        """T of the recurrent layer as it is now; 1 for layers without time steps."""
+        return self.rnn.kind.time_steps if isinstance(self.rnn, Recurrent) else 1
+
+
+class SequenceClassifier(RecurrentReadout):
     """``x [B, L, I] -> logits [B, classes]``: recurrent layers (batch first), then ``W_out h + b`` of the pooled output.
 
     For a spiking layer the output is the average over T of its spikes, so the readout is ``sum_t W_out h_t / T``.
@@ -90,18 +121,10 @@ class SequenceClassifier(nn.Module):
         pooling: Literal["last", "mean"] = "last",
         options: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
         if pooling not in ("last", "mean"):
             raise ConfigError(f"pooling={pooling!r}: {nearest(str(pooling), ('last', 'mean'))}")
-        self.rnn = make_layers(cell, input_size, hidden_size, num_layers, dropout, bidirectional, options)
+        super().__init__(cell, input_size, hidden_size, num_layers, dropout, bidirectional, options, classes)
         self.pooling = pooling
-        self.dropout = nn.Dropout(dropout)
-        self.readout = nn.Linear(hidden_size * (1 + bidirectional), classes)
-
-    @property
-    def time_steps(self) -> int:
-        """T of the recurrent layer as it is now; 1 for layers without time steps."""
-        return self.rnn.kind.time_steps if isinstance(self.rnn, Recurrent) else 1
 
     def forward(self, x: Tensor, lengths: Tensor | list[int] | None = None) -> Tensor:
         """``x [B, L, I]``, true lengths ``[B]`` or None (all L) -> logits ``[B, classes]``; padding changes nothing."""

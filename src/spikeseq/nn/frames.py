@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from spikeseq.nn.classifier import make_layers, run_layers
-from spikeseq.nn.recurrent import Recurrent
+from spikeseq.nn.classifier import RecurrentReadout, run_layers
 from spikeseq.shapes import check_lengths
 
 
-class FrameClassifier(nn.Module):
+class FrameClassifier(RecurrentReadout):
     """``x [B, L, I] -> logits [B, L, classes]``: recurrent layers, then ``W_out h[n] + b`` at each element that is there.
 
     cell         one of CELLS (nn/classifier.py);  options: further arguments of that layer
@@ -31,16 +30,8 @@ class FrameClassifier(nn.Module):
         options: dict[str, Any] | None = None,
         batch_first: bool = True,
     ) -> None:
-        super().__init__()
-        self.rnn = make_layers(cell, input_size, hidden_size, num_layers, dropout, bidirectional, options)
+        super().__init__(cell, input_size, hidden_size, num_layers, dropout, bidirectional, options, classes)
         self.batch_first = batch_first
-        self.dropout = nn.Dropout(dropout)
-        self.readout = nn.Linear(hidden_size * (1 + bidirectional), classes)
-
-    @property
-    def time_steps(self) -> int:
-        """T of the recurrent layer as it is now; 1 for layers without time steps."""
-        return self.rnn.kind.time_steps if isinstance(self.rnn, Recurrent) else 1
 
     def forward(self, x: Tensor, lengths: Tensor | list[int] | None = None) -> Tensor:
         """Sequences and their true lengths ``[B]`` or None (all L) -> logits, 0 behind a row's length."""

@@ -22,7 +22,7 @@ from spikeseq.train.budget import SpikeBudget
 from spikeseq.train.curriculum import stage
 from spikeseq.train.losses import packet_excess, spike_rate
 from spikeseq.train.ranks import ranks, total, weights
-from spikeseq.train.recipe import TrainSettings
+from spikeseq.train.settings import TrainSettings
 from spikeseq.train.tasks import Classify, Task
 
 RANK_SEED = 1_000_000_007  # what the seeds of two ranks' dropout are apart
