@@ -209,8 +209,8 @@ def test_demo_takes_a_seed(spikeseq, monkeypatch):
     def demo(out: str = "runs/demo", seed: int = 0, quick: bool = False, progress: bool = True) -> None:
         given.update(out=out, seed=seed, quick=quick, progress=progress)
 
-    demo.__doc__ = module.COMMANDS["demo"].__doc__
-    monkeypatch.setitem(module.COMMANDS, "demo", demo)
+    demo.__doc__ = module.function_of("demo").__doc__
+    monkeypatch.setattr(module, "function_of", {"demo": demo}.get)
     assert spikeseq("demo", "--seed", "7", "--quick").code == 0
     assert given == {"out": "runs/demo", "seed": 7, "quick": True, "progress": True}
     assert type(given["seed"]) is int

@@ -94,7 +94,7 @@ def test_an_interruption(spikeseq, monkeypatch):
     def train(recipe: str) -> None:
         raise KeyboardInterrupt("go on with --resume")
 
-    monkeypatch.setitem(module.COMMANDS, "train", train)
+    monkeypatch.setattr(module, "function_of", {"train": train}.get)
     ran = spikeseq("train", "a.yaml")
     assert (ran.code, ran.out) == (130, "")
     assert "go on with --resume" in ran.err

@@ -18,9 +18,7 @@ from contextvars import ContextVar
 from typing import Any, Literal
 
 import torch
-import torch._inductor
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from spikeseq.errors import CompilerError, ConfigError
 from spikeseq.ops.reference import MaskedStep, Step, apply, preactivation
@@ -134,6 +132,9 @@ def _example(shape: torch.Size, stride: tuple[int, ...], dtype: torch.dtype, dev
 @functools.lru_cache(maxsize=256)
 def _compiled(function: Callable[..., Any], layout: tuple[Any, ...]) -> Callable[..., Any]:
     """Compile ``function`` for arguments of a layout; the result takes their tensors one by one."""
+    import torch._inductor
+    from torch.fx.experimental.proxy_tensor import make_fx
+
     structure, tensors = layout
     examples: list[Any] = [_example(*one) for one in tensors]
 
