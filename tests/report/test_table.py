@@ -11,6 +11,7 @@ import rich.console
 from spikeseq.errors import DataError
 from spikeseq.report.bench import table_of
 from spikeseq.report.record import write_record
+from spikeseq.report.results import result_tables
 from spikeseq.report.table import Column, Spread, cell_text, main, markdown_table, results_page, rich_table, summarise
 
 
@@ -208,3 +209,17 @@ def test_command_line_shows_tables_without_a_warning(tmp_path, make):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "spiking_t2" in done.stdout
+
+
+def test_an_evaluation_completes_the_row_of_its_training(make):
+    """It fills what was not measured, or for fewer seeds; what training measured stays, and other evaluations have their row."""
+    records = [
+        make("d/a", test_accuracy=0.5, spike_rate=0.25), make("d/a", seed=1, test_accuracy=0.7),
+        make("d/a", "evaluate", test_accuracy=0.9, spike_rate=0.5, macs_per_element=10),
+        make("d/a", "evaluate", seed=1, test_accuracy=0.9, spike_rate=0.5, macs_per_element=20),
+        make("d/b", "evaluate", test_accuracy=0.3),
+    ]  # fmt: skip
+    ((_, rows, _),) = result_tables(records)
+    assert [row["model"] for row in rows] == ["a", "b (evaluate)"]
+    assert rows[0]["test_accuracy"].mean == pytest.approx(0.6)
+    assert (rows[0]["spike_rate"].mean, rows[0]["macs_per_element"].mean) == (0.5, 15)

@@ -10,7 +10,7 @@ from spikeseq.report.columns import Column, markdown_table
 from spikeseq.report.post_hoc import post_hoc_table
 from spikeseq.report.record import Record
 from spikeseq.report.sources import footnotes
-from spikeseq.report.summary import data_name, groups, natural, spread, summarise
+from spikeseq.report.summary import Spread, data_name, groups, natural, spread, summarise
 
 RATES = tuple(
     Column(f"test_{rate}{suffix}", f"test {rate.upper()}{', beam' if suffix else ''}, %", scale=100)
@@ -93,8 +93,28 @@ def result_tables(
         rows = summarise(own, [column.key for column in METRICS])
         # a record that holds nothing but a post-hoc list has its own table
         rows = [row for row in rows if row["kind"] == "train" or any(row[column.key] is not None for column in METRICS)]
-        tables.append((name, rows, post_hoc_table(own)))
+        tables.append((name, _completed(rows), post_hoc_table(own)))
     return tables
+
+
+def _completed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row for a trained model: what its training did not measure, or for fewer seeds, is taken from its evaluation."""
+    trained = {row["name"]: dict(row) for row in rows if row["kind"] == "train"}
+    left = []
+    for row in rows:
+        if row["kind"] == "train":
+            left.append(trained[row["name"]])
+        elif row["kind"] == "evaluate" and row["name"] in trained:
+            target = trained[row["name"]]
+            target.update({c.key: row[c.key] for c in METRICS if _runs(row[c.key]) > _runs(target[c.key])})
+        else:
+            left.append(row)
+    return left
+
+
+def _runs(value: Any) -> int:
+    """How many runs have a metric."""
+    return value.n if isinstance(value, Spread) else int(value is not None)
 
 
 def _data_section(name: str, rows: list[dict[str, Any]], post_hoc: tuple[list[dict[str, Any]], list[Column]]) -> str:
