@@ -44,5 +44,32 @@ def test_figures_of_choose_are_those_of_the_records(row):
     )
 
 
-def test_the_tables_of_choose_were_found():
+ACCURACIES = re.compile(r"^\| (\w+/\w+) \| ([\d.]+) \| ([\d.]+) \| [\d,]+ \|$", re.M)
+
+
+@pytest.mark.parametrize("row", ACCURACIES.findall((ROOT / "docs" / "membrane.md").read_text()), ids=lambda row: row[0])
+def test_figures_of_membrane_are_those_of_the_records(row):
+    name, test, valid = row
+    (found,) = summarise(read_records(ROOT / "results" / name), ["test_accuracy", "valid_accuracy"])
+    assert float(test) == pytest.approx(100 * found["test_accuracy"].mean, abs=0.01)
+    assert float(valid) == pytest.approx(100 * found["valid_accuracy"].mean, abs=0.01)
+
+
+GAINS = re.compile(r"^\| (\w+/\w+) \| ([\d.]+) \| ([-\d.]+) \| ([-\d.]+) \| ([-\d.]+) \|$", re.M)
+
+
+@pytest.mark.parametrize("row", GAINS.findall((ROOT / "README.md").read_text()), ids=lambda row: row[0])
+def test_figures_of_the_readme_are_those_of_the_records(row):
+    name, test, *gains = row
+    keys = ["test_accuracy", "gain_fp32", "gain_int32", "gain_int32_sram"]
+    (found,) = [r for r in summarise(read_records(ROOT / "results" / name), keys) if r["kind"] == "train"]
+    assert found["n"] == 3
+    assert float(test) == pytest.approx(100 * found["test_accuracy"].mean, abs=0.01)
+    for key, gain in zip(keys[1:], gains, strict=True):
+        assert gain == "-" if found[key] is None else float(gain) == pytest.approx(found[key].mean, abs=0.06)
+
+
+def test_the_tables_were_found():
+    assert len(GAINS.findall((ROOT / "README.md").read_text())) >= 8
+    assert len(ACCURACIES.findall((ROOT / "docs" / "membrane.md").read_text())) >= 2
     assert len(ROW.findall((ROOT / "docs" / "choose.md").read_text())) >= 8

@@ -212,7 +212,7 @@ def test_command_line_shows_tables_without_a_warning(tmp_path, make):
 
 
 def test_an_evaluation_completes_the_row_of_its_training(make):
-    """It fills what was not measured, or for fewer seeds; what training measured stays, and other evaluations have their row."""
+    """It fills what was not measured, or for fewer seeds; what training measured stays, and an evaluation alone has its row."""
     records = [
         make("d/a", test_accuracy=0.5, spike_rate=0.25), make("d/a", seed=1, test_accuracy=0.7),
         make("d/a", "evaluate", test_accuracy=0.9, spike_rate=0.5, macs_per_element=10),

@@ -106,7 +106,8 @@ def _completed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             left.append(trained[row["name"]])
         elif row["kind"] == "evaluate" and row["name"] in trained:
             target = trained[row["name"]]
-            target.update({c.key: row[c.key] for c in METRICS if _runs(row[c.key]) > _runs(target[c.key])})
+            more = [c.key for c in METRICS if _runs(target[c.key]) < _runs(row[c.key]) <= target["n"]]
+            target.update({key: row[key] for key in more})
         else:
             left.append(row)
     return left
