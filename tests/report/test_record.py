@@ -95,6 +95,7 @@ def _without(content, key):
         (lambda c: json.dumps(_without(c, "seed")), r"misses fields \['seed'\]"),
         (lambda c: json.dumps(c | {"sede": 1}), r"has unknown fields \['sede'\]"),
         (lambda c: json.dumps(c | {"metrics": 3}), "is corrupt: metrics is a int"),
+        (lambda c: json.dumps(c | {"seed": 2}), "not what was written: its checksum differs"),
     ],
 )
 def test_damaged_file_is_refused_with_its_path(tmp_path, damage, words):
@@ -103,6 +104,15 @@ def test_damaged_file_is_refused_with_its_path(tmp_path, damage, words):
     with pytest.raises(CheckpointError, match=words) as caught:
         read_record(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_record_of_before_there_were_checksums_is_read(tmp_path):
+    path = write_record(make(), tmp_path / "record.json")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(_without(content, "sha256")))
+    assert read_record(path) == make()
+    path.write_text(json.dumps(dict(sorted(content.items()))))  # the layout is free
+    assert read_record(path) == make()
 
 
 def test_binary_and_missing_files_are_refused(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -67,8 +68,9 @@ def new_record(
 
 
 def write_record(record: Record, path: str | Path) -> Path:
-    """Write the record as JSON, whole or not at all; raises OSError when the disk refuses."""
-    text = json.dumps({"schema": SCHEMA, **dataclasses.asdict(record)}, indent=2, ensure_ascii=False, allow_nan=False)
+    """Write the record as JSON with its checksum, whole or not at all; raises OSError when the disk refuses."""
+    content = {"schema": SCHEMA, **dataclasses.asdict(record)}
+    text = json.dumps({**content, "sha256": _checksum(content)}, indent=2, ensure_ascii=False, allow_nan=False)
     return write_atomic(path, (text + "\n").encode())
 
 
@@ -83,7 +85,16 @@ def read_record(path: str | Path) -> Record:
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} is not a spikeseq record: schema is {found!r}, expected {SCHEMA!r}")
-    return _from_content(content, path)
+    checksum = content.pop("sha256", None)
+    record = _from_content(content, path)
+    if checksum not in (None, _checksum(content)):  # None: written before there were any
+        raise CheckpointError(f"record {path} is not what was written: its checksum differs; run it again")
+    return record
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """sha256 of a record's values, however the file is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def read_records(folder: str | Path) -> list[Record]:
