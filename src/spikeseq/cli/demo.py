@@ -53,13 +53,15 @@ class Task:
     epochs: int  # of the float LSTM
     fine_epochs: int  # of each fine-tuning
     learning_rate: float
+    batch_size: int = 128
+    quantized_batch_size: int = 128
 
 
 CAPTION = (
     "MACs and ACs for each element of the sequence, counted from real spikes; spikes for each unit and time step; "
-    "s: seconds of training."
+    "s: seconds of training. Each fine-tuning goes on from the one before: hard LSTM, T = 2, T = 1."
 )
-TASKS = (Task("rows", 64, 40, 25, 1e-2), Task("pixels", 64, 50, 25, 1e-2))
+TASKS = (Task("rows", 64, 40, 25, 1e-2), Task("pixels", 64, 50, 25, 1e-2, quantized_batch_size=64))
 COUNTED = 50  # test rows whose operations are counted
 CALIBRATION = 256  # training rows that a conversion looks at
 
@@ -117,6 +119,7 @@ def _task(
     start = str(where / "torch_lstm" / "model.pt")
     fine = task.fine_epochs
     models.append(("hard LSTM, fine-tuned", None, *_train(task, where, "hard_lstm", {}, fine, seed, progress, start)))
+    hard = str(where / "hard_lstm" / "model.pt")
     curves: dict[str, list[tuple[int, float]]] = {"converted": [], "converted, no shift": [], "fine-tuned": []}
     for shift, label in (("optimal", "converted"), ("none", "converted, no shift")):
         for steps in STEPS:
@@ -124,8 +127,8 @@ def _task(
             snn = convert(lstm[0], config, data.train.x[:CALIBRATION].split(256)).model
             assert isinstance(snn, SequenceClassifier)
             models.append((label, steps, snn, 0.0))
-    # T = 1 goes on from T = 2: progressive T
-    two = _train(task, where, "quantized_lstm", {"time_steps": 2}, fine, seed, progress, start, start)
+    # each goes on from the one before: hard, T = 2, T = 1; the float LSTM teaches
+    two = _train(task, where, "quantized_lstm", {"time_steps": 2}, fine, seed, progress, hard, start)
     begin = str(where / "quantized_lstm_time_steps2" / "model.pt")
     one = _train(task, where, "quantized_lstm", {"time_steps": 1}, fine, seed, progress, begin, start)
     models += [("fine-tuned", steps, as_spiking(m), seconds) for steps, (m, seconds) in ((1, one), (2, two))]
@@ -155,10 +158,11 @@ def _train(
     teacher: str | None = None,
 ) -> tuple[SequenceClassifier, float]:
     name = cell + "".join(f"_{k}{v}" for k, v in options.items())
+    size = task.quantized_batch_size if cell == "quantized_lstm" else task.batch_size
     rate = task.learning_rate if start is None else task.learning_rate / 2
     recipe = Recipe(
         f"digits_{task.order}/{name}",
-        DataSettings("digits", {"order": task.order}, batch_size=128),
+        DataSettings("digits", {"order": task.order}, batch_size=size),
         ModelSettings(cell, task.hidden_size, options=options),
         TrainSettings(
             epochs=epochs,
