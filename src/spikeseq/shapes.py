@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -45,6 +47,23 @@ def check_sequence(x: Tensor, input_size: int, batch_first: bool) -> None:
         )
     if x.shape[1 if batch_first and x.dim() == 3 else 0] == 0:
         raise ShapeError(f"x has shape {tuple(x.shape)}: a sequence needs at least one element")
+
+
+def check_batch(x: Tensor, input_size: int, batch_first: bool) -> None:
+    """As :func:`check_sequence`, of a batch: three axes."""
+    check_sequence(x, input_size, batch_first)
+    if x.dim() != 3:
+        layout = "[B, L, I]" if batch_first else "[L, B, I]"
+        one = 0 if batch_first else 1
+        raise ShapeError(f"x has shape {tuple(x.shape)}: pass {layout}; x.unsqueeze({one}) for one sequence")
+
+
+def check_dtype(x: Tensor, weight: Any) -> None:
+    """Raise ShapeError unless the input has the number format of the weights, or autocast looks after it."""
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ShapeError(
+            f"x is {x.dtype}, the weights are {weight.dtype}: pass x.to({weight.dtype}), or convert the layer"
+        )
 
 
 def check_elements(x: Tensor, batch_first: bool) -> None:

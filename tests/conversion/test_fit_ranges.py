@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeseq.conversion.calibrate import fit_clips, fit_thresholds
+from spikeseq.conversion.calibrate import fit_clips, fit_thresholds, spaced
+from spikeseq.ops.spike import hard_gate
 
 
 def staircase(u: float, levels: int | None) -> float:
@@ -100,3 +101,29 @@ def test_precision_of_the_data_is_kept():
     a = torch.randn(50, 2, dtype=torch.float64)
     assert fit_thresholds(a, torch.sigmoid, 2).dtype == torch.float64
     assert fit_clips(a).dtype == torch.float64
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_thresholds_without_the_shift_are_the_best_without_it(levels):
+    """Not those of the staircase with it."""
+    torch.manual_seed(0)
+    a = 2 * torch.randn(4000, 1)
+
+    def error(width, shift):
+        return float((hard_gate(a, width, levels, shift) - torch.sigmoid(a)).square().mean())
+
+    best = {shift: float(fit_thresholds(a, torch.sigmoid, levels, shift)) for shift in (0.0, 0.5)}
+    assert error(best[0.0], 0.0) < 0.9 * error(best[0.5], 0.0)
+    grid = torch.linspace(1, 10, 200)
+    assert error(best[0.0], 0.0) <= 1.02 * min(error(float(width), 0.0) for width in grid)
+
+
+@pytest.mark.parametrize(
+    ("n", "most"), [(1, 1), (5, 3), (5, 9), (1 << 24, 65536), ((1 << 24) + 3, 65536), (10**9 + 7, 1000)]
+)
+def test_spaced_rows(n, most):
+    """Whole numbers: a float32 ramp rounds its end up to n from 2^24 on."""
+    rows = spaced(n, most)
+    assert len(rows) == min(n, most)
+    assert (int(rows[0]), int(rows[-1])) == (0, n - 1 if len(rows) > 1 else 0)
+    assert (rows.diff() >= 1).all()

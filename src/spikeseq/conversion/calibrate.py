@@ -22,7 +22,7 @@ from spikeseq.errors import DataError, ShapeError, SpikeseqError
 from spikeseq.nn.observe import observing
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.ops.reference import preactivation
-from spikeseq.ops.spike import level_count
+from spikeseq.ops.spike import hard_gate
 
 THRESHOLDS = torch.linspace(1.0, 10.0, 91)  # candidates for V, unit of a
 CLIPS = torch.linspace(0.1, 2.0, 96)  # candidates for gam
@@ -94,6 +94,12 @@ def _check_features(name: str, module: nn.Module, x: Any) -> None:
         )
 
 
+def spaced(n: int, most: int) -> Tensor:
+    """Indices of at most so many of n rows, evenly spaced, first and last among them (one: the first)."""
+    kept = min(most, n)
+    return torch.arange(kept) * (n - 1) // max(1, kept - 1)
+
+
 class Rows(NamedTuple):
     """What one layer and direction computed with, sampled over elements and rows of the batch."""
 
@@ -117,7 +123,7 @@ def sampled(layer: Recurrent, calls: list[Call], samples: int) -> dict[str, Rows
                 values = Rows(s.x, earlier, preactivation(drive, earlier @ recurrent.t()))
             there = (v[s.mask.squeeze(-1)] if s.mask is not None else v.reshape(-1, v.shape[-1]) for v in values)
             rows = Rows(*there)
-            pick = torch.linspace(0, len(rows.a) - 1, min(share, len(rows.a))).long()
+            pick = spaced(len(rows.a), share)
             found.setdefault(s.part, []).append(Rows(*(v[pick] for v in rows)))
     return {part: Rows(*(torch.cat(v) for v in zip(*rows, strict=True))) for part, rows in found.items()}
 
@@ -143,18 +149,14 @@ def input_range(calls: list[Call], batch_first: bool) -> Tensor:
     return torch.stack(largest).amax(0)
 
 
-def fit_thresholds(a: Tensor, gate: Callable[[Tensor], Tensor], levels: int | None) -> Tensor:
-    """V of each channel ``[H]`` for preactivations ``a [N, H]``; ``levels`` None for a clipped line, T for a staircase."""
-    return _best(a, gate(a), THRESHOLDS, lambda a, v: _quantized((a / v + 0.5).clamp(0, 1), levels))
+def fit_thresholds(a: Tensor, gate: Callable[[Tensor], Tensor], levels: int | None, shift: float = 0.5) -> Tensor:
+    """V of each channel ``[H]`` for preactivations ``a [N, H]``: of the line (``levels`` None) or staircase nearest to gate."""
+    return _best(a, gate(a), THRESHOLDS, lambda a, v: hard_gate(a, v, levels, shift))
 
 
 def fit_clips(a: Tensor) -> Tensor:
     """``gam`` of each channel ``[H]`` for preactivations ``a [N, H]`` of a tanh."""
     return _best(a, torch.tanh(a), CLIPS, lambda a, g: a.clamp(-g, g))
-
-
-def _quantized(u: Tensor, levels: int | None) -> Tensor:
-    return u if levels is None else level_count(u, levels) / levels
 
 
 def _best(a: Tensor, target: Tensor, candidates: Tensor, form: Callable[[Tensor, float], Tensor]) -> Tensor:

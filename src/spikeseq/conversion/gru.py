@@ -99,10 +99,10 @@ def _convert(source: GRU, context: Context, label: str, gru_state: bool) -> tupl
     folded = {part: _candidate(source, part, used.get(part), noise) for part, _ in source._parts()}
     stages: dict[str, Recurrent] = {"no reset": _without_reset(source, folded)}
     options = {"candidate": "signed", "batch_norm": False, "gru_state": gru_state}
-    stages["hard"] = _gated(like(HardGatedCurrent, source, **options), source, folded, used, None)
+    stages["hard"] = _gated(like(HardGatedCurrent, source, **options), source, folded, used)
     if config.stage != "hard":
         made = like(SpikingGatedCurrent, source, **options, **_levels(config))
-        stages["spiking"] = _gated(made, source, folded, used, config.time_steps)
+        stages["spiking"] = _gated(made, source, folded, used, config.time_steps, config.level_shift)
         _fit_input(made, context)
     return _result(source, stages, context, label, {part: r.a for part, r in rows.items()})
 
@@ -177,7 +177,12 @@ def _without_reset(source: GRU, folded: dict[str, Candidate]) -> GRU:
 
 @torch.no_grad()
 def _gated(
-    layer: Any, source: GRU, folded: dict[str, Candidate], rows: dict[str, Rows], levels: int | None
+    layer: Any,
+    source: GRU,
+    folded: dict[str, Candidate],
+    rows: dict[str, Rows],
+    levels: int | None = None,
+    shift: float = 0.5,
 ) -> Recurrent:
     """Fill a gated current with the folded weights and, where preactivations are given, with ranges fitted to them."""
     freeze_like(layer, source)
@@ -189,7 +194,7 @@ def _gated(
             own["bias_ih"].copy_(torch.cat([(gru["bias_ih"] + gru["bias_hh"]).chunk(3)[1], candidate.b]))
         if part in rows:
             a_n, a_r, a_z, q = rows[part].a.chunk(4, -1)
-            own["threshold"].copy_(fit_thresholds(a_z, torch.sigmoid, levels))
+            own["threshold"].copy_(fit_thresholds(a_z, torch.sigmoid, levels, shift))
             own["clip"].copy_(fit_clips(a_n + torch.sigmoid(a_r) * q).clamp(max=1))
     return layer
 

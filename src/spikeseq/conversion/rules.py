@@ -118,13 +118,13 @@ def _convert(
     a = preactivations(source, context.calls, config.samples) if context.calls else {}
     stages: dict[str, Recurrent] = {}
     if gate is not None:
-        stages["hard"] = _ranged(like(HardLSTM, source), source, a if fits(config) else {}, gate, None)
+        stages["hard"] = _ranged(like(HardLSTM, source), source, a if fits(config) else {}, gate)
     if config.stage != "hard" and not isinstance(source, QuantizedLSTM):
         quantized = like(
             QuantizedLSTM, source, time_steps=config.time_steps, shift=config.level_shift, **input_options(config)
         )
         fitted = a if fits(config) and gate is not None else {}
-        stages["quantized"] = _ranged(quantized, source, fitted, gate, config.time_steps)
+        stages["quantized"] = _ranged(quantized, source, fitted, gate, config.time_steps, config.level_shift)
         if context.calls:
             fit_input(quantized, input_range(context.calls, quantized.batch_first))
     if config.stage == "spiking":
@@ -175,7 +175,8 @@ def _ranged(
     source: Recurrent,
     a: dict[str, Tensor],
     gate: Callable[[Tensor], Tensor] | None,
-    levels: int | None,
+    levels: int | None = None,
+    shift: float = 0.5,
 ) -> Recurrent:
     """Copy the source's parameters into ``layer`` and, where preactivations are given, fit the ranges to them."""
     layer.load_state_dict(source.state_dict())
@@ -186,7 +187,7 @@ def _ranged(
         blocks = rows.chunk(4, -1)
         with torch.no_grad():
             for k, block in zip(range(3), (0, 1, 3), strict=True):
-                values["threshold"][k] = fit_thresholds(blocks[block], gate, levels)
+                values["threshold"][k] = fit_thresholds(blocks[block], gate, levels, shift)
             values["clip"].copy_(fit_clips(blocks[2]))
     return layer
 

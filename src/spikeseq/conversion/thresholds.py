@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikeseq.conversion.calibrate import batches
+from spikeseq.conversion.calibrate import batches, spaced
 from spikeseq.errors import ConfigError, DataError
 from spikeseq.nn.kinds import SMALLEST
 from spikeseq.nn.neurons import Neurons
@@ -88,11 +88,10 @@ def _currents(seen: Seen, layer: Neurons) -> Tensor:
 
 def _threshold(currents: Tensor, name: str, percentile: float, scale: float) -> Tensor:
     """Thresholds ``[C]`` or scalar."""
-    pick = torch.linspace(0, len(currents) - 1, min(KEPT, len(currents))).long()
-    chosen = currents[pick]
-    own = torch.quantile(chosen, percentile / 100, 0)
+    chosen = currents[spaced(len(currents), KEPT)]
+    own = torch.stack([torch.quantile(channel, percentile / 100) for channel in chosen.t()])
     flat = chosen.flatten()
-    whole = torch.quantile(flat[torch.linspace(0, len(flat) - 1, min(KEPT, len(flat))).long()], percentile / 100)
+    whole = torch.quantile(flat[spaced(len(flat), KEPT)], percentile / 100)
     if not whole > 0:
         raise DataError(f"module {name!r} gets no positive current at percentile {percentile}: it could never spike")
     return (scale * torch.where(own > 0, own, whole)).clamp(min=SMALLEST).squeeze()

@@ -12,6 +12,7 @@ from spikeseq.nn.encoding import input_encoding as input_encoding_of
 from spikeseq.nn.kinds import GridKind, GRUKind, HardKind, Kind, LSTMKind, QuantizedKind, StreamKind
 from spikeseq.nn.lstm import check_leak, check_shift
 from spikeseq.nn.recurrent import Recurrent, keep_ranges
+from spikeseq.nn.states import state_tensors
 from spikeseq.shapes import check_max_packet, check_time_steps
 
 
@@ -41,8 +42,7 @@ class RecurrentCell(nn.Module):
         layer = self._shell[0]
         rows = x.unsqueeze(0) if single else x
         if state is not None:
-            state = (state,) if isinstance(state, Tensor) else state
-            state = tuple((s.unsqueeze(0) if single else s).unsqueeze(0) for s in state)
+            state = tuple((s.unsqueeze(0) if single else s).unsqueeze(0) for s in state_tensors(state))
         layer.train(self.training)
         held: list[tuple[str, Tensor]] = [*self.named_parameters(), *self.named_buffers()]
         values = {f"{name}_l0": value for name, value in held}
@@ -124,3 +124,4 @@ class StreamLSTMCell(RecurrentCell):
         encoding = input_encoding_of(input_encoding, input_levels)
         kind = StreamKind(check_time_steps(time_steps), check_shift(shift), encoding, leak=check_leak(leak))
         super().__init__(kind, input_size, hidden_size, bias, device, dtype)
+        self.get_parameter("leak").requires_grad_(leak < 1)

@@ -54,7 +54,7 @@ class Coder:
     ) -> tuple[Tensor, CurrentState]:
         """Scan with this output: y ``[L, B, H]`` and the state at the end. In training a tracked range moves along."""
         reach = self.reach(values)
-        if self.learned or not training:
+        if self.learned or not training or start.y.shape[0] == 0:  # an empty batch has no range
             output, end = scan(CurrentStep(body, self.quantizer), start, reach)
             return output, end
         averages = values[f"{self.prefix}range"]

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from spikeseq.errors import ConfigError
+from spikeseq.errors import ConfigError, ShapeError
 from spikeseq.nn.lif import IF, LIF
 from spikeseq.nn.sequence import check_state, over_elements, run_time_first, without_padding
 from spikeseq.ops.neuron import LIFState
-from spikeseq.shapes import check_size
+from spikeseq.shapes import check_dtype, check_size
 
 
 def _neuron(given: LIF | IF | None, channels: int) -> LIF | IF:
@@ -48,6 +48,8 @@ class SpikingConv2d(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.batch_first = batch_first
+        check_size("in_channels", in_channels)
+        check_size("out_channels", out_channels)
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias)
         self.neuron = _neuron(neuron, out_channels)
 
@@ -58,6 +60,11 @@ class SpikingConv2d(nn.Module):
         return run_time_first(self._run, x, state, lengths, self.batch_first)
 
     def _run(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, LIFState]:
+        if x.dim() != 5 or x.shape[2] != self.conv.in_channels:
+            raise ShapeError(
+                f"x has elements {tuple(x.shape[2:])}: pass [L, B, C, H, W] with C = in_channels={self.conv.in_channels}"
+            )
+        check_dtype(x, self.conv.weight)
         spikes, end = self.neuron(over_elements(self.conv, x, lengths), state, lengths)
         return spikes, end
 
@@ -89,7 +96,8 @@ class SpikingConv1d(nn.Module):
             )
         self.kernel_size, self.causal, self.batch_first = check_size("kernel_size", kernel_size), causal, batch_first
         # one product for the windows of all elements: faster than conv1d here, and padding is left out of it
-        self.conv = nn.Linear(in_channels * kernel_size, out_channels, bias)
+        self.in_channels = check_size("in_channels", in_channels)
+        self.conv = nn.Linear(in_channels * kernel_size, check_size("out_channels", out_channels), bias)
         self.neuron = _neuron(neuron, out_channels)
 
     def forward(
@@ -104,6 +112,11 @@ class SpikingConv1d(nn.Module):
         return run_time_first(self._run, x, state, lengths, self.batch_first)
 
     def _run(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, SpikingConv1dState]:
+        if x.dim() != 3 or x.shape[2] != self.in_channels:
+            raise ShapeError(
+                f"x has elements {tuple(x.shape[2:])}: pass [L, B, C] with C = in_channels={self.in_channels}"
+            )
+        check_dtype(x, self.conv.weight)
         past = None if state is None else state.window
         windows, window = windows_of(without_padding(x, lengths), past, self.kernel_size, self.causal, lengths)
         spikes, end = self.neuron(

@@ -12,8 +12,9 @@ from typing_extensions import Unpack
 from spikeseq.errors import ConfigError
 from spikeseq.nn.neurons import NeuronOptions, Neurons
 from spikeseq.nn.observe import Seen, report
-from spikeseq.nn.sequence import check_state, run_time_first, valid_mask, without_padding
+from spikeseq.nn.sequence import as_state, check_state, run_time_first, valid_mask, without_padding
 from spikeseq.ops.cells.cuba_lif import CubaParams, CubaState, CubaStep
+from spikeseq.ops.precision import full_precision
 from spikeseq.ops.scan import scan
 from spikeseq.ops.spike import clamp_through
 
@@ -50,14 +51,15 @@ class CubaLIF(Neurons):
         self, x: Tensor | PackedSequence, state: Any = None, lengths: Tensor | list[int] | None = None
     ) -> tuple[Any, CubaState]:
         """``x`` -> spikes of the same shape and CubaState ``[B, C, ..]``; arguments as of LIF."""
-        return run_time_first(self._run, x, state, lengths, self.batch_first)
+        return run_time_first(self._run, x, as_state(CubaState, state, x), lengths, self.batch_first)
 
+    @full_precision
     def _run(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, CubaState]:
         batch, units = x.shape[1], x.shape[2:]
         inputs = without_padding(x, lengths).flatten(2).contiguous()
         mask = None if lengths is None else valid_mask(lengths, x).unsqueeze(-1)
         names = CubaState._fields
-        given = CubaState(*(x.new_zeros(batch, *units) for _ in names)) if state is None else CubaState(*state)
+        given = CubaState(*(x.new_zeros(batch, *units) for _ in names)) if state is None else state
         start = CubaState(
             *(check_state(f"state.{n}", s, (batch, *units)).flatten(1) for n, s in zip(names, given, strict=True))
         )

@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 
 from spikeseq.nn.neurons import NeuronOptions, Neurons
 from spikeseq.nn.observe import Seen, report
-from spikeseq.nn.sequence import check_state, run_time_first, valid_mask, without_padding
+from spikeseq.nn.sequence import as_state, check_state, run_time_first, valid_mask, without_padding
 from spikeseq.ops.neuron import LIFState
 from spikeseq.ops.precision import full_precision
 from spikeseq.ops.scan import scan
@@ -36,8 +36,7 @@ class _Layer(Neurons):
         lengths  ``[B]`` true lengths: what lies behind them changes no result, outputs there are 0
         Raises ShapeError when a shape does not fit.
         """
-        state = LIFState(state) if isinstance(state, Tensor) else state
-        return run_time_first(self._run, x, state, lengths, self.batch_first)
+        return run_time_first(self._run, x, as_state(LIFState, state, x), lengths, self.batch_first)
 
     @full_precision
     def _run(self, x: Tensor, state: LIFState | None, lengths: Tensor | None) -> tuple[Tensor, LIFState]:
@@ -99,7 +98,7 @@ class _Cell(Neurons):
         """Advance one element: currents ``[B, C, ..]`` or ``[C]`` -> spikes and state of that shape; None means zeros."""
         rows = x.unsqueeze(0) if x.dim() == 1 else x
         units = rows.shape[1:]
-        v = torch.zeros_like(x) if state is None else state if isinstance(state, Tensor) else state[0]
+        v = torch.zeros_like(x) if state is None else as_state(LIFState, state, x).v
         check_state("state.v", v, tuple(x.shape))
         spikes, end = self.step(rows.flatten(1), LIFState(v.reshape(rows.shape).flatten(1)), self.params(units))
         return spikes.view(x.shape), LIFState(end.v.view(x.shape))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
-from spikeseq.errors import ConfigError, ShapeError
+from spikeseq.errors import ConfigError
 from spikeseq.nn.encoding import InputCode
 from spikeseq.nn.encoding import input_encoding as input_encoding_of
 from spikeseq.nn.kinds import GridKind, GRUKind, HardKind, LSTMKind, QuantizedKind, StreamKind
@@ -17,7 +17,7 @@ from spikeseq.nn.replicas import SpikingLSTMState, join_replicas
 from spikeseq.ops import wavefront
 from spikeseq.ops.precision import full_precision
 from spikeseq.ops.schedule import Order
-from spikeseq.shapes import check_max_packet, check_sequence, check_time_steps
+from spikeseq.shapes import check_batch, check_dtype, check_max_packet, check_time_steps
 
 
 class Conventions(TypedDict, total=False):
@@ -99,9 +99,8 @@ class _NodeWise(Recurrent):
         """
         if self.bidirectional:
             raise ConfigError("bidirectional=True: a backward direction cannot run in streaming order; use forward()")
-        check_sequence(x, self.input_size, self.batch_first)
-        if x.dim() != 3:
-            raise ShapeError(f"x has shape {tuple(x.shape)}: run() takes a batch; use x.unsqueeze(1) for one sequence")
+        check_batch(x, self.input_size, self.batch_first)
+        check_dtype(x, self.weight_ih_l0)
         signal = steps = x.transpose(0, 1) if self.batch_first else x
         states = [self.kind.enter(s) for s in self._states(state, steps)]
         layers = []

@@ -97,4 +97,12 @@ def surrogate_of(given: Surrogate | str | None) -> Surrogate:
         return Triangle()
     if not callable(given):
         raise ConfigError(f"surrogate={given!r}: pass a callable or one of {', '.join(SURROGATES)}")
+    try:
+        hash(given)
+        torch.func.vjp(given, torch.zeros(1))[1](torch.ones(1))
+    except Exception as error:  # whatever a user's function raises
+        raise ConfigError(
+            f"surrogate={given!r} cannot be differentiated ({error}); write it with spikeseq.ops.spike.straight_through, or "
+            "as a torch.autograd.Function with setup_context"
+        ) from error
     return given

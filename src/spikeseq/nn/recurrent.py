@@ -13,9 +13,9 @@ from spikeseq.nn.kinds import Kind
 from spikeseq.nn.observe import Seen, report
 from spikeseq.nn.packing import pack_like, unpack
 from spikeseq.nn.sequence import valid_mask
-from spikeseq.nn.states import join_state, split_state
+from spikeseq.nn.states import join_state, split_state, state_tensors
 from spikeseq.ops.precision import full_precision
-from spikeseq.shapes import check_lengths, check_sequence, check_size
+from spikeseq.shapes import check_dtype, check_lengths, check_sequence, check_size
 
 
 class Recurrent(nn.Module):
@@ -115,8 +115,7 @@ class Recurrent(nn.Module):
         x, state = input if x is None else x, hx if state is None else state
         if x is None:
             raise ShapeError("x is missing: pass the sequence")
-        state = (state,) if isinstance(state, Tensor) else state
-        state = None if state is None else self.kind.take_in(tuple(state))
+        state = None if state is None else self.kind.take_in(state_tensors(state))
         if isinstance(x, PackedSequence):
             if lengths is not None:
                 raise ShapeError("lengths is given with a PackedSequence, which has its own; leave it out")
@@ -135,6 +134,7 @@ class Recurrent(nn.Module):
     def _run(self, x: Tensor, state: Any, lengths: Any) -> tuple[Tensor, Any]:
         """Time first ``[L, B, I]`` -> ``[L, B, D H]`` and the public state."""
         check_sequence(x, self.input_size, False)
+        check_dtype(x, self.weight_ih_l0)
         lengths = None if lengths is None else check_lengths(lengths, x.shape[1], x.shape[0])
         states = self._states(state, x)
         signal = x.unsqueeze(1) if self.kind.replicated else x

@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.errors import ShapeError
 from spikeseq.nn.packing import pack_like, unpack
+from spikeseq.nn.states import state_tensors
 from spikeseq.shapes import check_elements, check_lengths
 
 Run = Callable[[Tensor, Any, Tensor | None], tuple[Tensor, Any]]
@@ -52,8 +53,24 @@ def _lengths(lengths: Any, batch: int, seq_len: int) -> Tensor | None:
     return None if checked is None or bool((checked == seq_len).all()) else checked
 
 
+def as_state(state_type: Any, state: Any, x: Tensor | PackedSequence) -> Any:
+    """A state as its NamedTuple, also from a tensor or a plain tuple; None stays None. Raises ShapeError for anything else."""
+    if state is None:
+        return None
+    fields, names = state_tensors(state), state_type._fields
+    if len(fields) != len(names):
+        raise ShapeError(f"state has {len(fields)} tensors: pass the {len(names)} of {state_type.__name__}")
+    given = x.data.dtype
+    wrong = next((f"{n} is {f.dtype}" for n, f in zip(names, fields, strict=True) if f.dtype != given), None)
+    if wrong and not torch.is_autocast_enabled(x.data.device.type):
+        raise ShapeError(f"state.{wrong}, x is {given}: pass both in one number format")
+    return state_type(*fields)
+
+
 def check_state(name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return a field of a state if it has the shape that the input asks for."""
+    if not isinstance(value, Tensor):
+        raise ShapeError(f"{name}={value!r}: pass a tensor of shape {shape}, or None for zeros")
     if tuple(value.shape) != shape:
         raise ShapeError(f"{name} has shape {tuple(value.shape)}: pass {shape}, or None for zeros")
     return value

@@ -15,6 +15,14 @@ from spikeseq.errors import ShapeError
 from spikeseq.nn.kinds import Kind
 
 
+def state_tensors(state: Any) -> tuple[Tensor, ...]:
+    """The tensors of a state: one, or a tuple or list of them. Raises ShapeError for anything else."""
+    fields = (state,) if isinstance(state, Tensor) else state
+    if not isinstance(fields, tuple | list) or not all(isinstance(field, Tensor) for field in fields):
+        raise ShapeError(f"state={state!r}: pass the state that an earlier call returned, or None for zeros")
+    return tuple(fields)
+
+
 def split_state(kind: Kind, state: Any, x: Tensor, hidden: int, passes: int, first: int) -> list[tuple[Tensor, ...]]:
     """Public state -> a tuple of ``[B, ..]`` for each pass; None -> zeros. ``x [L, B, I]``; ``first`` passes in layer 0.
 
@@ -24,6 +32,9 @@ def split_state(kind: Kind, state: Any, x: Tensor, hidden: int, passes: int, fir
     if kind.input_state:
         shapes[-1] = (first, x.shape[1], x.shape[2])
     given = [x.new_zeros(shape) for shape in shapes] if state is None else list(state)
+    odd = next((i for i, value in enumerate(given) if value.dtype != x.dtype), None)
+    if odd is not None:
+        raise ShapeError(f"state[{odd}] is {given[odd].dtype}, x is {x.dtype}: pass state[{odd}].to({x.dtype})")
     for i, (value, shape) in enumerate(zip(given, shapes, strict=False)):
         full = (passes, x.shape[1], 2 * kind.time_steps - 1, hidden)
         allowed = (shape, full) if kind.replicated and i == 1 else (shape,)

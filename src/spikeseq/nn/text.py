@@ -57,7 +57,9 @@ class TextClassifier(nn.Module):
             raise ConfigError(f"head={head!r}: {nearest(str(head), ('linear', 'mlp'))}")
         own = options or {}
         self.cell = check_cell(cell, own)
-        self.classes = classes
+        self.classes = check_size("classes", classes)
+        check_size("hidden_size", hidden_size)
+        check_size("embedding_size", embedding_size)
         self._sizes: tuple[Any, ...] = (
             hidden_size,
             embedding_size,
@@ -122,9 +124,9 @@ class TextClassifier(nn.Module):
 
     def _embed(self, tokens: Tensor) -> Tensor:
         """``[B, L] -> [L, B, E]``. Raises ShapeError for what are no tokens of the vocabulary."""
-        if tokens.dim() != 2 or tokens.is_floating_point() or tokens.shape[1] == 0:
+        if tokens.dim() != 2 or tokens.dtype not in (torch.int32, torch.int64) or tokens.shape[1] == 0:
             raise ShapeError(
-                f"tokens has shape {tuple(tokens.shape)} and dtype {tokens.dtype}: pass whole numbers [B, L]"
+                f"tokens has shape {tuple(tokens.shape)} and dtype {tokens.dtype}: pass whole numbers [B, L] (int64)"
             )
         if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < self.embedding.num_embeddings:
             raise ShapeError(

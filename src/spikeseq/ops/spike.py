@@ -48,6 +48,15 @@ def quantize_unit(u: Tensor, levels: int, shift: float = 0.5) -> Tensor:
     return straight_through(level_count(u, levels, shift) / levels, torch.clamp(u, 0, 1))
 
 
+def hard_gate(a: Tensor, threshold: Tensor | float, levels: int | None = None, shift: float = 0.5) -> Tensor:
+    r"""``hs(a) = clip(a / V + 1/2, 0, 1)``, the line in place of a sigmoid; ``levels`` T quantises it to k/T.
+
+    a [...] and V [...] in one unit; the gradient is that of the line.
+    """
+    u = a / threshold + 0.5
+    return torch.clamp(u, 0, 1) if levels is None else quantize_unit(u, levels, shift)
+
+
 def round_through(u: Tensor, shift: float = 0.5) -> Tensor:
     """Round half away from zero (see :func:`round_half_away`) with gradient 1."""
     return straight_through(round_half_away(u, shift), u)

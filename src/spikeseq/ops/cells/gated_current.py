@@ -27,7 +27,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from spikeseq.ops.spike import quantize_unit
+from spikeseq.ops.spike import hard_gate
 
 
 class GatedParams(NamedTuple):
@@ -78,8 +78,7 @@ class LevelGated:
     def __call__(self, a: Tensor, current: Tensor, params: LevelParams) -> Tensor:
         """``a [B, 2H]``, h -> the next h ``[B, H]``."""
         a_z, a_c = a.chunk(2, -1)
-        u = a_z / params.threshold + 0.5
-        z = torch.clamp(u, 0, 1) if self.levels is None else quantize_unit(u, self.levels, self.shift)
+        z = hard_gate(a_z, params.threshold, self.levels, self.shift)
         low = -params.clip if self.signed else torch.zeros_like(params.clip)
         return blend(z, torch.clamp(a_c, low, params.clip), current, params.keep)
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from spikeseq.ops.cells.lstm import LSTMState
-from spikeseq.ops.spike import quantize_unit, round_through
+from spikeseq.ops.spike import hard_gate, round_through
 
 
 class HardParams(NamedTuple):
@@ -48,8 +48,7 @@ def hard_gates(a: Tensor, params: HardParams, levels: int | None, shift: float) 
     """Preactivation ``[..., 4H]`` -> gates; ``levels`` None leaves i, f, o analog, T quantises them to k/T."""
     a_i, a_f, a_g, a_o = a.chunk(4, -1)
     v_i, v_f, v_o = params.threshold.unbind(0)
-    unit = [a_i / v_i + 0.5, a_f / v_f + 0.5, a_o / v_o + 0.5]
-    i, f, o = (torch.clamp(u, 0, 1) if levels is None else quantize_unit(u, levels, shift) for u in unit)
+    i, f, o = (hard_gate(a, v, levels, shift) for a, v in ((a_i, v_i), (a_f, v_f), (a_o, v_o)))
     return Gates(i, f, torch.clamp(a_g, -params.clip, params.clip), o)
 
 
