@@ -180,7 +180,9 @@ def test_hard_gates_multiply_the_cell_state():
     lines = {f.source for f in report.findings if f.line.startswith("spikeseq/ops/cells/hard_lstm.py")}
     assert "c = gates.f * c + gates.i * gates.g" in lines
     # the scale of a hard gate is one product more: nothing rounds it
-    assert any(source.startswith("unit = [a_i / v_i + 0.5") for source in lines)
+    assert "u = a / threshold + 0.5" in {
+        f.source for f in report.findings if f.line.startswith("spikeseq/ops/spike.py")
+    }
 
 
 def test_attention_fails():

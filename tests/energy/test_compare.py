@@ -1,5 +1,7 @@
 """A spiking network beside its dense counterparts: sizes, ratio, cap and break-even by hand."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -124,3 +126,47 @@ def test_a_model_that_hands_on_lengths():
 
     found = compare(Padded(busy(snn.SpikingLSTM(I, H))), {"x": X, "lengths": [6, 4, 1]})
     assert {c.elements for c in found.counts.values()} == {11}
+
+
+def test_break_even_of_a_network_of_events():
+    """Events of the data stay when no neuron spikes: without spikes it costs what the network with silent neurons costs."""
+    torch.manual_seed(0)
+    model = snn.PictureClassifier((2, 9, 9), 3, channels=(4, 5), hidden_size=6).eval()
+    frames = (torch.rand(2, 5, 2, 9, 9) < 0.2).float()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, snn.LIF):
+                module.threshold.fill_(0.05)
+    found = compare(model, frames)
+    silent = copy.deepcopy(model)
+    with torch.no_grad():
+        for module in silent.modules():
+            if isinstance(module, snn.LIF):
+                module.threshold.fill_(1e6)
+    left = count(silent, frames)
+    assert left.acs_per_element > 100
+    assert found.counts["spiking"].acs_per_element > left.acs_per_element
+    for form, memory in (("int32", "none"), ("fp32", "sram")):
+        own = price(found.counts["spiking"], form, memory).pj_per_element
+        quiet = price(left, form, memory).pj_per_element
+        other = price(found.counts["LSTM"], form, memory).pj_per_element
+        rate = found.spike_rate * (other - quiet) / (own - quiet)
+        assert found.break_even("LSTM", form, memory) == pytest.approx(rate, rel=1e-6)
+
+
+def test_multi_bit_outputs_have_a_cap_and_no_break_even():
+    """Their cost is products of few bits, which no spike rate tells."""
+    found = compare(Net(busy(snn.GatedCurrent(I, H)).eval()), X)
+    lstm = sum(c.macs for c in found.counts["LSTM"].per_layer if c.recurrent) / (L * B)
+    assert found.cap == pytest.approx(lstm / (2 * H * I))
+    assert found.break_even("LSTM", "fp32") is None
+
+
+def test_dense_networks_to_the_last_word():
+    (rnn,) = count(snn.RNN(I, H), X).per_layer
+    assert rnn.weight_reads == L * B * (H * (I + H) + H)  # one bias
+    (hard,) = count(snn.HardLSTM(I, H), X).per_layer
+    assert hard.weight_words * L * B == hard.weight_reads  # weights, biases and ranges, each read once an element
+    (coded,) = count(snn.QuantizedLSTM(I, H, time_steps=2, input_encoding="delta"), X).per_layer
+    assert coded.int8_macs == 0  # weights of full width
+    assert coded.low_macs == L * B * (4 * H * (I + H) + 3 * H)

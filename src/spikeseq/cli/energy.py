@@ -13,6 +13,7 @@ from torch import nn
 from spikeseq.cli.data_of import calibration_rows, data_of, recipe_of
 from spikeseq.cli.energy_layers import energy_of_layers
 from spikeseq.conversion import ConvertConfig, convert
+from spikeseq.conversion.calibrate import spaced
 from spikeseq.data import Data, SequenceData, TextData
 from spikeseq.energy import Comparison, PriceTable, audit, compare, price, read_table
 from spikeseq.energy.compare import FORMATS, MEMORIES, has_counterparts, rows
@@ -115,7 +116,7 @@ def spiking_network(model: SequenceClassifier, data: SequenceData, time_steps: i
 def test_rows(data: Data, count: int) -> Any:
     """So many test sequences, as arguments of a model."""
     assert isinstance(data, SequenceData | TextData)  # load_sequence_model has refused the other models
-    return text_rows(data, count) if isinstance(data, TextData) else data.test.x[:count]
+    return text_rows(data, count) if isinstance(data, TextData) else data.test.x[spaced(len(data.test.x), count)]
 
 
 def show(found: Comparison, prices: PriceTable | None) -> None:

@@ -56,12 +56,13 @@ class Utterances:
         )
 
     def cropped(self, count: int, frames: int) -> Tensor:
-        """Return the first frames of the first utterances that have as many, [<= count, frames, I]: no padding in it.
+        """Return the first frames of utterances that have as many, evenly over the split, [<= count, frames, I]: no padding.
 
         With fewer than ``frames`` everywhere: as many as the longest has.
         """
         frames = min(frames, int(self.length.max()))
-        rows = np.flatnonzero(self.length >= frames)[:count]
+        there = np.flatnonzero(self.length >= frames)
+        rows = there[np.arange(kept := min(count, len(there))) * (len(there) - 1) // max(1, kept - 1)]
         return torch.from_numpy(np.stack([self.features(row)[:frames] for row in rows]))
 
 

@@ -51,7 +51,12 @@ class Comparison:
     def break_even(
         self, against: str, format: str, memory: Memory = "none", table: PriceTable | None = None
     ) -> float | None:
-        """Spike rate at which the spiking network costs what ``against`` costs; None if it does without any spike."""
+        """Spike rate at which the spiking network costs what ``against`` costs; None if it does without any spike.
+
+        None as well for multi-bit outputs, whose cost is products, not spikes.
+        """
+        if any(c.low_macs for c in self.counts["spiking"].per_layer):
+            return None
         own = price(self.counts["spiking"], format, memory, table).pj_per_element
         quiet = price(_silent(self.counts["spiking"]), format, memory, table).pj_per_element
         other = price(self.counts[against], format, memory, table).pj_per_element
@@ -93,7 +98,7 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
     own = counts["spiking"].per_layer
     nodes = sum(c.elements * _nodes(spiking, c.name) for c in own if c.recurrent)
     rate = sum(c.spikes for c in own) / nodes if nodes else 0.0
-    first = sum(c.macs - c.elementwise - c.int8_macs for c in counts["spiking"].per_layer if c.recurrent)
+    first = sum(c.macs - c.elementwise - c.int8_macs - c.low_macs for c in counts["spiking"].per_layer if c.recurrent)
     total = sum(c.macs for c in counts["LSTM"].per_layer if c.recurrent)
     return Comparison(counts, steps, rate, total / first if first else None)
 

@@ -113,10 +113,16 @@ def _product(call: Call, x: Tensor, fan_out: float, rows: float, module: Any) ->
     adds, events = float((k * fan_out).sum()), float(((k > 0) * fan_out).sum())
     sent = float((k > 0).sum())
     return LayerCount(
-        call.name, acs=adds, spike_acs=adds, weight_reads=events + rows * biases, state_reads=events + sent,
-        state_writes=events + rows * outputs, spike_weight_reads=events, spike_state_accesses=2 * events + sent, analog=analog,
-        **sizes,
+        call.name, acs=adds, weight_reads=events + rows * biases, state_reads=events + sent,
+        state_writes=events + rows * outputs, analog=analog, **_of_spikes(call, adds, events, sent), **sizes,
     )  # fmt: skip
+
+
+def _of_spikes(call: Call, adds: float, events: float, sent: float) -> dict[str, Any]:
+    """What the spikes of a layer before cost; nothing where the data sent them."""
+    if call.first:
+        return {}
+    return {"spike_acs": adds, "spike_weight_reads": events, "spike_state_accesses": 2 * events + sent}
 
 
 def _multi_bit(
@@ -159,11 +165,11 @@ def convolution(module: nn.Conv1d | nn.Conv2d, call: Call) -> list[LayerCount]:
     if k is None:
         return [analog]
     adds, events = _connections(module, k), _connections(module, (k > 0).to(k.dtype))
+    sent = float((k > 0).sum())
     return [
         LayerCount(
-            call.name, acs=adds, spike_acs=adds, weight_reads=events + rows * biases,
-            state_reads=events + float((k > 0).sum()), state_writes=events + rows * size, spike_weight_reads=events,
-            spike_state_accesses=2 * events + float((k > 0).sum()), analog=analog, **sizes,
+            call.name, acs=adds, weight_reads=events + rows * biases, state_reads=events + sent,
+            state_writes=events + rows * size, analog=analog, **_of_spikes(call, adds, events, sent), **sizes,
         )
     ]  # fmt: skip
 

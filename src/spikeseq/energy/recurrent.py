@@ -56,18 +56,23 @@ def elements_of(seen: Seen) -> float:
 def dense(name: str, kind: Kind, seen: Seen, bias: bool = True) -> LayerCount:
     """A layer that is computed as dense products."""
     width, hidden, elements = seen.x.shape[-1], seen.output.shape[-1], elements_of(seen)
-    one = dense_recurrent(kind.gates, width, hidden, 4 if bias else 0)
+    biases = 1 if kind.gates == 1 else 4  # a GRU has two for its candidate
+    one = dense_recurrent(kind.gates, width, hidden, biases if bias else 0)
     words = one["weight_reads"]
     if isinstance(kind, HardKind):
-        one |= {"comparisons": 10 * hidden, "weight_reads": words + 4 * hidden}
+        words += 4 * hidden  # ranges
+        one |= {"comparisons": 10 * hidden, "weight_reads": words}
     if isinstance(kind, QuantizedKind):
         small = 4 * hidden * hidden + 3 * hidden
         if not seen.part.startswith("l0"):
             small += 4 * hidden * width
         one |= {"comparisons": (3 * kind.time_steps + 5) * hidden, "low_macs": small}
         one["low_bits"] = small * few_bits(kind.time_steps)
-        if seen.part.startswith("l0") and kind.encoding.code != "direct":
+        if seen.part.startswith("l0") and kind.encoding.code == "int8":
             one["int8_macs"] = 4 * hidden * width
+        elif seen.part.startswith("l0") and kind.encoding.code == "delta":  # whole numbers times weights of full width
+            one["low_macs"] += 4 * hidden * width
+            one["low_bits"] += 4 * hidden * width * few_bits(kind.encoding.levels)
     states = len(kind.state_type._fields)
     return LayerCount(
         name, **times(one, elements), elements=elements, weight_words=words, state_words=width + states * hidden,

@@ -35,6 +35,7 @@ class Call:
     )
     dense: bool = False  # quantised layers and none that spikes: k / T arrives as a number of few bits, not as spikes
     codes: tuple[Code, ...] = ()  # of the model's layers with multi-bit outputs
+    first: bool = False  # the first layer that ran: spikes in its input are events of the data, which no layer sent
 
     def argument(self, position: int, name: str) -> Any:
         """Return an argument however it was passed, None if it was not."""

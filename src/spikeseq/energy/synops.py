@@ -100,7 +100,7 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
                 rule = rule_of(module)
                 assert rule is not None
                 own = tuple(seen[starts.pop() :])
-                found.extend(rule(module, Call(name, args, kwargs, output, own, steps, dense, codes)))
+                found.extend(rule(module, Call(name, args, kwargs, output, own, steps, dense, codes, not found)))
 
             hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))
             hooks.append(module.register_forward_hook(after, with_kwargs=True))

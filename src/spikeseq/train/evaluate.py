@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spikeseq.conversion.calibrate import spaced
 from spikeseq.data import Data, SequenceData, SpeechData, Split, TextData, TranslationData
 from spikeseq.energy import compare, count, multiplications, price
 from spikeseq.energy.compare import FORMATS, MEMORIES, has_counterparts
@@ -133,16 +134,16 @@ def _speech(data: Data) -> bool:
 
 
 def counted_rows(data: SequenceData | SpeechData | TextData) -> Tensor | dict[str, Tensor]:
-    """Test sequences whose operations are counted, as arguments of a model."""
+    """Test sequences whose operations are counted, evenly over a split that may be sorted; as arguments of a model."""
     if isinstance(data, SequenceData):
-        return data.test.x[:COUNTED]
+        return data.test.x[spaced(len(data.test.x), COUNTED)]
     if isinstance(data, TextData):
         return text_rows(data, COUNTED_UTTERANCES)
-    batch = data.test.batch(range(min(len(data.test), COUNTED_UTTERANCES)))
+    batch = data.test.batch(spaced(len(data.test), COUNTED_UTTERANCES).tolist())
     return {"x": batch.x, "lengths": batch.lengths}
 
 
 def text_rows(data: TextData, count: int) -> dict[str, Tensor]:
     """Test texts evenly over the split, which may be sorted by class, as arguments of a model."""
-    batch = data.test.batch(torch.linspace(0, len(data.test) - 1, min(len(data.test), count)).long())
+    batch = data.test.batch(spaced(len(data.test), count))
     return {"tokens": batch.x, "lengths": batch.lengths}

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from spikeseq import data as data_sets
+from spikeseq.conversion.calibrate import spaced
 from spikeseq.data import Data, SequenceData, SpeechData, TextData, TranslationData
 from spikeseq.data.speech.augment import augmenter, masker
 from spikeseq.data.speech.augmentation import Augmentation
@@ -69,19 +70,19 @@ def loaders(recipe: Recipe, data: Data) -> tuple[DataLoader[Any], DataLoader[Any
 
 
 def calibration_rows(data: SequenceData | SpeechData) -> tuple[Tensor, ...]:
-    """Training inputs for a conversion, in batches, without padding and without labels."""
+    """Training inputs for a conversion, evenly over the split, in batches, without padding and without labels."""
     if isinstance(data, SpeechData):
         return data.train.cropped(CALIBRATION_UTTERANCES, CALIBRATION_FRAMES).split(64)
-    return data.train.x[:CALIBRATION_ROWS].split(256)
+    return data.train.x[spaced(len(data.train.x), CALIBRATION_ROWS)].split(256)
 
 
 def calibration_batches(data: Data) -> list[Mapping[str, Any]]:
     """The same as arguments of the model, also for texts."""
     if isinstance(data, TextData):
-        rows = torch.arange(min(len(data.train), CALIBRATION_TEXTS)).split(64)
+        rows = spaced(len(data.train), CALIBRATION_TEXTS).split(64)
         return [{"tokens": b.x, "lengths": b.lengths} for b in map(data.train.batch, rows)]
     if isinstance(data, TranslationData):
-        chosen = torch.arange(min(len(data.train), CALIBRATION_TEXTS)).split(64)
+        chosen = spaced(len(data.train), CALIBRATION_TEXTS).split(64)
         return [pair_arguments(b) for b in map(data.train.batch, chosen)]
     return [{"x": x} for x in calibration_rows(data)]
 
