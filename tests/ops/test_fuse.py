@@ -38,6 +38,7 @@ class HalvingStep:
 def machine(monkeypatch):
     """A machine on which nothing is known about the compiler yet."""
     monkeypatch.setattr(fuse, "_broken", [])
+    monkeypatch.setattr(fuse, "_refused", set())
     compiled = fuse._compiled
     compiled.cache_clear()
     yield monkeypatch
@@ -136,7 +137,7 @@ def test_without_a_compiler_it_tries_once_and_not_at_every_element(machine):
     machine.setattr(fuse, "COMPILE_FROM", 1)
     machine.setattr(fuse, "_compiled", failing)
     lstm_sum()
-    assert len(tries) == 1
+    assert len(tries) == 2  # the step, and whether anything can be compiled
 
 
 def test_without_a_compiler_always_is_an_error(machine):
@@ -213,3 +214,19 @@ def test_blocks_nest_and_end_with_an_error():
 def test_a_misspelt_mode():
     with pytest.raises(ConfigError, match="mode='sometimes': pass 'auto', 'always' or 'never'"), compiling("sometimes"):
         pass
+
+
+def test_a_step_that_cannot_be_compiled_stops_no_other(caplog):
+    """The same call gives the same bits in every process, whatever ran before."""
+
+    def bad(x):
+        return x / 0 if x.sum().item() > 1e9 else [].pop()  # fails when it is traced
+
+    with fuse.compiling("auto"):
+        with pytest.raises(IndexError):  # its own error, from the eager run
+            fuse.choose(bad, 1 << 30)(torch.zeros(8))
+        assert "a step cannot be compiled" in caplog.text
+        other = fuse.choose(torch.neg, 1 << 30)
+        assert other is not torch.neg
+        assert torch.equal(other(torch.ones(8)), -torch.ones(8))
+    assert not fuse._broken

@@ -28,7 +28,8 @@ log = logging.getLogger("spikeseq")
 CompileMode = Literal["auto", "always", "never"]
 COMPILE_FROM = 1 << 20  # numbers in all preactivations of a sequence; below, a run seldom wins back the compiling
 _mode: ContextVar[CompileMode] = ContextVar("spikeseq_compile", default="auto")
-_broken: list[str] = []  # why compiling failed on this machine, said once
+_broken: list[str] = []  # why nothing can be compiled on this machine, said once
+_refused: set[Any] = set()  # functions and layouts that cannot be, where others can
 
 
 @contextmanager
@@ -152,19 +153,33 @@ def _compiled(function: Callable[..., Any], layout: tuple[Any, ...]) -> Callable
 
 def _try(function: Callable[..., Any], args: tuple[Any, ...], mode: CompileMode) -> Callable[..., Any] | None:
     """The compiled form for arguments like these; None, said once, where nothing can be compiled."""
-    if _broken and mode == "auto":
+    key = (function, _layout(args))
+    if (_broken or key in _refused) and mode == "auto":
         return None
     try:
-        return _compiled(function, _layout(args))
+        return _compiled(*key)
     except Exception as error:  # no C++ compiler, or one that fails: inductor raises many kinds
         cause = " ".join(str(error).split())[:300]
         if mode == "always":
             raise CompilerError(
                 f"compile mode 'always': a step cannot be compiled here ({cause}); pass 'auto'"
             ) from error
-        _broken.append(cause)
-        log.warning("steps cannot be compiled here, they run eagerly (slower): %s", cause)
+        if _can_compile():
+            _refused.add(key)
+            log.warning("a step cannot be compiled, it runs eagerly (slower): %s", cause)
+        else:
+            _broken.append(cause)
+            log.warning("steps cannot be compiled here, they run eagerly (slower): %s", cause)
         return None
+
+
+def _can_compile() -> bool:
+    """Whether the simplest function can be compiled: a failure was the step's, not the machine's."""
+    try:
+        _compiled(torch.neg, _layout((torch.zeros(8),)))
+    except Exception:
+        return False
+    return True
 
 
 def choose(function: Callable[..., Any], numbers: int) -> Callable[..., Any]:
