@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -180,9 +181,8 @@ def converted_settings(source: ModelSettings, model: SequenceClassifier) -> Mode
     return dataclasses.replace(source, cell=cell, options=options)
 
 
-def sweep_conversions(model: SequenceClassifier, data: SequenceData) -> list[dict[str, Any]]:
-    """Accuracy after conversion alone: T = 1 .. 16, with and without shift, grid, unit spikes, IF and LIF streams."""
-    rows = []
+def sweep_conversions(model: SequenceClassifier, data: SequenceData) -> Iterator[dict[str, Any]]:
+    """Accuracy after conversion alone, one after the other: T = 1 .. 16, shift or none, grid, unit spikes, IF and LIF streams."""
     schemes: tuple[tuple[str | None, dict[str, Any]], ...] = (
         (None, {}), ("unit spikes", {"max_packet": 1}), ("IF streams", {"scheme": "streams"}),
         ("LIF streams", {"scheme": "streams", "neuron": "lif"}),
@@ -196,14 +196,14 @@ def sweep_conversions(model: SequenceClassifier, data: SequenceData) -> list[dic
                     "shift": shift == "optimal",
                     "accuracy": accuracy(result.model, data.test)[0],
                 }
-                rows.append(row if variant is None else {**row, "variant": variant})
-    return rows
+                yield row if variant is None else {**row, "variant": variant}
 
 
 def _sweep(model: SequenceClassifier, data: SequenceData, notes: dict[str, Any], record: str | None) -> None:
     started = time.time()
-    rows = sweep_conversions(model, data)
-    for row in rows:
+    rows = []
+    for row in sweep_conversions(model, data):
+        rows.append(row)
         shift = "with" if row["shift"] else "without"
         console.print(
             f"{row.get('variant', 'grid'):12} T = {row['time_steps']:2} {shift:7} shift: {row['accuracy']:.4f}"
