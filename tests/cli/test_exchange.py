@@ -66,6 +66,15 @@ def test_energy_of_an_imported_network(spikeseq, lif):
     assert f"│ all │ {macs:.1f} │" in ran.out
     spikeseq("energy", lif).refused("'lif.pt'", "names no data", "inputs")
     spikeseq("energy", lif, "--inputs", "missing.npy").refused("'missing.npy'", "cannot be read")
+    whole, before = Path("x.npy").read_bytes(), b"'shape': (3, 20, 8), }"
+    assert before in whole
+    for shape in (b"1" + 12 * b"0" + b",2,2)", b"1" + 20 * b"0" + b",2,2)", b"3,20,9)", b"(((", b"-2,20,8)"):
+        header, rest = whole[10:128].rstrip(), whole[128:]
+        head = header.replace(before, b"'shape': (" + shape + b", }").ljust(117) + b"\n"
+        Path("forged.npy").write_bytes(whole[:10] + head + rest)
+        spikeseq("energy", lif, "--inputs", "forged.npy").refused("'forged.npy'", "cannot be read")
+    np.save("text.npy", np.full((2, 3, 8), "1"))
+    spikeseq("energy", lif, "--inputs", "text.npy").refused("'text.npy'", "it holds <U1, not numbers")
     np.save("flat.npy", np.zeros(3))
     spikeseq("energy", lif, "--inputs", "flat.npy").refused("flat.npy", "(3,)")
     spikeseq("energy", lif, "--inputs", "x.npy", "--out", "a").refused("out='a'", "no record")

@@ -1,5 +1,8 @@
 """IMDB: the prepared files and the original archive, in small; true lengths, and what is wrong with a file."""
 
+import dataclasses
+import gzip
+import hashlib
 import io
 import json
 import lzma
@@ -27,13 +30,19 @@ def prepared(folder, monkeypatch, train=None, test=None):
     monkeypatch.setattr(imdb, "PREPARED", {p: DataFile("imdb", f"{p}.jsonl.xz", None) for p in ("train", "test")})
 
 
-def archive(folder, members):
+def archive(folder, members, monkeypatch):
+    """An archive of two reviews of each class and part, as if it were the one that is served."""
     folder.mkdir(exist_ok=True)
-    with tarfile.open(folder / "aclImdb_v1.tar.gz", "w:gz") as made:
+    path = folder / "aclImdb_v1.tar.gz"
+    with tarfile.open(path, "w:gz") as made:
         for name, content in members:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             made.addfile(info, io.BytesIO(content))
+    monkeypatch.setattr(imdb, "REVIEWS", 2)
+    served = f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}"
+    monkeypatch.setattr(imdb, "ORIGINAL", dataclasses.replace(imdb.ORIGINAL, served=served))
+    return path
 
 
 MEMBERS = [
@@ -42,7 +51,10 @@ MEMBERS = [
     ("aclImdb/train/pos/1_9.txt", b"good one"),
     ("aclImdb/train/neg/0_3.txt", b"bad one"),
     ("aclImdb/train/pos/0_10.txt", "gute Überraschung".encode()),
+    ("aclImdb/train/neg/1_2.txt", b"awful one"),
     ("aclImdb/test/neg/0_1.txt", b"bad"),
+    ("aclImdb/test/neg/1_4.txt", b"worse"),
+    ("aclImdb/test/pos/1_8.txt", b"better"),
     ("aclImdb/test/pos/0_7.txt", b"good"),
 ]
 
@@ -84,13 +96,13 @@ def test_longer_reviews_are_cut(folder, monkeypatch):
     assert start.test.length.tolist() == [2, 1, 1]
 
 
-def test_the_original_archive(folder):
-    archive(folder, MEMBERS)
+def test_the_original_archive(folder, monkeypatch):
+    archive(folder, MEMBERS, monkeypatch)
     data = imdb.load(valid_size=1)
     assert data.source == imdb.SOURCES["archive"]
-    assert sorted([*data.train.y.tolist(), *data.valid.y.tolist()]) == [0, 1, 1]
-    assert data.test.y.tolist() == [0, 1]
-    assert imdb._archive()[0] == [("bad one", 0), ("gute Überraschung", 1), ("good one", 1)]
+    assert sorted([*data.train.y.tolist(), *data.valid.y.tolist()]) == [0, 0, 1, 1]
+    assert data.test.y.tolist() == [0, 0, 1, 1]
+    assert imdb._archive()[0] == [("bad one", 0), ("awful one", 0), ("gute Überraschung", 1), ("good one", 1)]
 
 
 @pytest.mark.parametrize(
@@ -119,22 +131,24 @@ def test_damaged_files(folder, monkeypatch, content, reason):
             [*MEMBERS, ("aclImdb/train/pos/2_8.txt", b"\xff\xfe bad bytes")],
             "aclImdb/train/pos/2_8.txt is no UTF-8 text",
         ),
-        (MEMBERS[:-1], "test lacks negative or positive reviews"),
+        (MEMBERS[:-1], "test/pos holds 1 reviews of 2"),
+        ([*MEMBERS, ("aclImdb/train/neg/7_1.txt", b"one more")], "train/neg holds 3 reviews of 2"),
         ([*MEMBERS, ("aclImdb/train/pos/2_8.txt", b"a" * 2**20 + b"a")], "takes 1048577 bytes; at most 1048576"),
     ],
 )
-def test_damaged_archives(folder, members, reason):
-    archive(folder, members)
+def test_damaged_archives(folder, monkeypatch, members, reason):
+    archive(folder, members, monkeypatch)
     with pytest.raises(DataError, match=reason):
         imdb.load(valid_size=1)
 
 
-def test_a_cut_archive(folder):
-    archive(folder, MEMBERS)
-    whole = (folder / "aclImdb_v1.tar.gz").read_bytes()
-    (folder / "aclImdb_v1.tar.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match=r"aclImdb_v1.tar.gz"):
-        imdb.load(valid_size=1)
+def test_another_archive_than_the_one_that_is_served(folder, monkeypatch):
+    path = archive(folder, MEMBERS, monkeypatch)
+    whole = path.read_bytes()
+    for damaged in (whole[:-9], whole[: len(whole) // 2], whole + b"x", gzip.compress(gzip.decompress(whole), 1)):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"aclImdb_v1.tar.gz is corrupt or truncated: expected md5:"):
+            imdb.load(valid_size=1)
 
 
 @pytest.mark.parametrize(

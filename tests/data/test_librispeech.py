@@ -125,6 +125,12 @@ def test_a_part_without_transcripts(folders) -> None:
         librispeech.load(on_bad="skip")
 
 
+def test_transcripts_that_are_no_text(folders) -> None:
+    folders({TRANS: b"100-7-0000 GO\xff\n"})
+    with pytest.raises(DataError, match=r"train-clean-100: 100-7.trans.txt is no utf-8 text, or is damaged"):
+        librispeech.load(on_bad="skip")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

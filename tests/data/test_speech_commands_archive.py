@@ -197,6 +197,12 @@ def test_lists_that_do_not_agree_with_the_rule(unpacked) -> None:
         load()
 
 
+def test_a_list_that_is_no_text(unpacked) -> None:
+    unpacked({"testing_list.txt": b"yes/\xff.wav"})
+    with pytest.raises(DataError, match=r"testing_list.txt is no ascii text, or is damaged"):
+        load()
+
+
 def test_a_word_without_clips(corpus, files) -> None:
     corpus({f"{TOP}/{name}": content for name, content in files.items() if not name.startswith("zero/")})
     with pytest.raises(DataError, match=r"train has no clip of \['zero'\]"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 from pathlib import Path
 
 import pytest
 
+from spikeseq.data import verify
 from spikeseq.data.sources import DataFile
 from spikeseq.data.verify import read
 from spikeseq.errors import DataError
@@ -55,3 +57,21 @@ def test_decompression_stops_just_beyond_the_promised_size(empty_machine: Path) 
     put(empty_machine, gzip.compress(bytes(10**7)))
     with pytest.raises(DataError, match=rf"\({len(CONTENT) + 1} bytes\)"):
         read(FILE)
+
+
+def test_without_a_checksum_of_the_content(empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file must be the one that is served; where nobody says which that is, whole and not too large."""
+    path = put(empty_machine, PACKED)
+    unknown = DataFile("toy", "a.gz", None)
+    served = dataclasses.replace(unknown, served=f"md5:{hashlib.md5(PACKED).hexdigest()}")
+    assert read(unknown) == read(served) == CONTENT
+    for damaged in (PACKED[:-1], PACKED[: len(PACKED) // 2]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="it holds a gzip stream without its end"):
+            read(unknown)
+        with pytest.raises(DataError, match=f"expected {served.served}, found md5:"):
+            read(served)
+    monkeypatch.setattr(verify, "LARGEST", len(CONTENT) - 1)
+    path.write_bytes(PACKED)
+    with pytest.raises(DataError, match=f"it holds more than {len(CONTENT) - 1} bytes"):
+        read(unknown)

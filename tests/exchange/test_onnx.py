@@ -123,6 +123,16 @@ def test_readouts_and_convolutions(normalise, spread, whole, stepwise):
         to_onnx(beside)
 
 
+@pytest.mark.parametrize("divisor", [None, 1, 5])
+@pytest.mark.parametrize("counted", [True, False])
+def test_average_pooling(divisor, counted, whole, stepwise):
+    pool = nn.AvgPool2d((2, 3), 2, padding=1, count_include_pad=counted, divisor_override=divisor)
+    model, x = snn.Sequential(pool, nn.Flatten(), batch_first=True), torch.randn(3, 4, 2, 7, 8)
+    expected = model(x)[0]
+    close(whole(to_onnx(model, form="whole", element_shape=(2, 7, 8)), x), expected)
+    close(stepwise(to_onnx(model, element_shape=(2, 7, 8)), x)[0], expected)
+
+
 @pytest.mark.parametrize("cell", ["lif", "spiking_lstm"])
 def test_pictures_and_text(cell, whole, stepwise):
     torch.manual_seed(0)
@@ -181,6 +191,9 @@ def test_what_cannot_be_exported():
         to_onnx(nn.LSTM(I, H, proj_size=2))
     with pytest.raises(ConversionError, match=r"aten\.gelu.*no translation"):
         to_onnx(snn.Sequential(nn.Linear(I, H), nn.GELU(), snn.LIF()))
+    pool = nn.AvgPool2d(2, ceil_mode=True, divisor_override=1)
+    with pytest.raises(ConversionError, match="divisor_override and ceil_mode"):
+        to_onnx(snn.Sequential(pool, nn.Flatten(), snn.LIF()), element_shape=(2, 5, 5))
 
 
 def test_the_model_stays_as_it_is():

@@ -6,6 +6,8 @@ from torch.nn.utils.rnn import pack_sequence
 
 from spikeseq import nn as snn
 from spikeseq.errors import ConfigError, ShapeError
+from spikeseq.nn import normed_kind
+from spikeseq.nn.normalize import EPS, drive
 from spikeseq.ops.fuse import compiling
 from spikeseq.ops.sigma_delta import tracked_range
 
@@ -69,6 +71,41 @@ def test_padding_changes_nothing_in_training(name, fill, more):
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
     assert expected[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("code", ["int8", "delta"])
+def test_a_coded_input_meets_the_weights_with_the_norm_in_them(monkeypatch, code):
+    """int8: what is multiplied in evaluation is 8 bits and a power of two for each row, not 8 bits and a gain."""
+    torch.manual_seed(0)
+    layer = snn.SpikingGatedCurrent(I, H, time_steps=4, input_encoding=code, dtype=torch.float64)
+    x = torch.rand(L, B, I, dtype=torch.float64)
+    with torch.no_grad():
+        layer.norm_gain_l0.uniform_(0.3, 3.0)
+        for _ in range(50):
+            layer(x)
+    made = []
+    monkeypatch.setattr(normed_kind, "drive", lambda *given: made.append(drive(*given)) or made[-1])
+    output = layer.eval()(x)[0]
+    (source,) = made
+    assert torch.equal(source.x, source.x.round())
+    scale = layer.norm_gain_l0 / torch.sqrt(layer.norm_var_l0 + EPS)
+    wanted = scale[:, None] * layer.weight_ih_l0 * layer.input_step_l0
+    if code == "int8":
+        unit = 2.0 ** torch.ceil(torch.log2(wanted.abs().amax(1, keepdim=True) / 127))
+        q = source.weight / unit
+        assert torch.equal(q, q.round())
+        assert q.abs().amax(1).min() >= 63
+        assert q.abs().max() <= 127
+        assert ((source.weight - wanted).abs() <= unit / 2).all()
+    else:
+        torch.testing.assert_close(source.weight, wanted)
+    direct = snn.SpikingGatedCurrent(I, H, time_steps=4, dtype=torch.float64).eval()
+    direct.load_state_dict({name: value for name, value in layer.state_dict().items() if "input_step" not in name})
+    expected = direct(x)[0]
+    assert expected.mean() > 0.05
+    assert (output - expected).abs().mean() < 0.05  # a level is 0.25
+    found, whole = (torch.nn.functional.linear(*one) for one in made)
+    torch.testing.assert_close(found, whole, rtol=0, atol=whole.abs().max().item() * (0.02 if code == "int8" else 0.1))
 
 
 @names

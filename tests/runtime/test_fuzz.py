@@ -13,6 +13,8 @@ from dyadic import SIZES
 from spikeseq import runtime
 from spikeseq.errors import CheckpointError, SpikeseqError
 from spikeseq.nn.classifier import SequenceClassifier
+from spikeseq.runtime.arrays import layer_spec
+from spikeseq.runtime.file import encode
 
 NASTY = np.array([0, -0.0, 1, -1, 0.5, 1e-45, -1e-38, 1e20, -1e30, 3.4e38, -3.4e38, 1e39, np.inf, -np.inf, np.nan])
 CASES = [
@@ -96,6 +98,22 @@ def test_files_with_a_right_checksum(cell, code, weights, tmp_path):
         else:
             assert np.isfinite(stream.run(generator.normal(size=(5, stream.program.input_size)))).all()
     assert 5 < refused < 58
+
+
+@ALL
+def test_a_file_of_layers_of_two_sizes(cell, code, weights, tmp_path):
+    """Its arrays fit each other; a stream of it would read beyond its memory."""
+    made = program(cell, code, weights)
+    first, second = made.layers
+    cut = {}
+    for name, (kind, shape) in layer_spec(made.settings, 1, SIZES[1], 1).items():
+        array = getattr(second, name)
+        cut[name] = None if array is None else np.ones(shape, kind)
+    readout = made.readout._replace(rows=made.readout.rows[:1])
+    data = encode(made.settings, [first, second._replace(**cut)], readout)
+    (tmp_path / "model.spk").write_bytes(data)
+    with pytest.raises(CheckpointError, match=f"layer 1 has 1 units, those before {SIZES[1]}: pass layers of one size"):
+        runtime.Program.load(tmp_path / "model.spk")
 
 
 @pytest.mark.parametrize("weights", ["float32", "int8"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from spikeseq.errors import ConfigError, DataError
 from spikeseq.nn.layers_file import load_layers
 from spikeseq.report.table import Column, rich_table
 
+# what numpy raises for headers of every kind of wrong
+_UNREADABLE = (OSError, ValueError, TypeError, OverflowError, MemoryError, RecursionError, tokenize.TokenError)
 COLUMNS = [Column("layer"), Column("macs", "MACs", digits=1), Column("acs", "ACs", digits=1)]
 
 
@@ -43,9 +46,12 @@ def energy_of_layers(checkpoint: str, inputs: str | None, sequences: int, prices
 def read_sequences(path: str) -> torch.Tensor:
     """Sequences ``[B, L, ..]``, float32, of a .npy file. Raises DataError."""
     try:
-        array = np.load(Path(path), allow_pickle=False)
-        x = torch.from_numpy(np.ascontiguousarray(array, np.float32))
-    except (OSError, ValueError, TypeError, EOFError) as error:
+        # mapped: a header that says more than the file holds is an error, not memory
+        array = np.lib.format.open_memmap(Path(path), mode="r")
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"it holds {array.dtype}, not numbers")
+        x = torch.from_numpy(np.array(array, np.float32, order="C"))
+    except _UNREADABLE as error:
         raise DataError(
             f"inputs {path!r} cannot be read ({error}): save sequences [B, L, ..] with numpy.save"
         ) from error

@@ -2,7 +2,7 @@
 
 Source: Maas et al., "Learning word vectors for sentiment analysis", ACL 2011; ai.stanford.edu/~amaas/data/sentiment. Licence:
 none stated; research, cite Maas 2011.
-Checksums: of the prepared files below; the md5 of the archive as it is served.
+Checksums: of the prepared files below; the md5 of the archive as it is served, which a local copy must have too.
 Split: official, 25,000 + 25,000; valid is taken from the official train reviews.
 """
 
@@ -43,6 +43,7 @@ SOURCES = {
     "archive": f"Large Movie Review Dataset v1.0, Maas et al. 2011, {ORIGINAL.url}",
 }
 MEMBER = re.compile(r"(?:\./)?aclImdb/(train|test)/(neg|pos)/[0-9]+_[0-9]+\.txt$")
+REVIEWS = 12_500  # of each class, in each part
 MAX_REVIEW = 2**20  # bytes; the longest has about 14,000
 CLASSES = ("neg", "pos")
 
@@ -121,22 +122,23 @@ def _lines(file: DataFile) -> list[Review]:
 
 
 def _archive() -> tuple[list[Review], list[Review]]:
-    """The reviews of the original archive, by the names of their files."""
+    """The reviews of the original archive, by the names of their files. Raises DataError unless all are there."""
     found: dict[str, list[tuple[str, Review]]] = {"train": [], "test": []}
     for name, part, review in _members():
         found[part].append((name, review))
     for part, reviews in found.items():
-        if {review.label for _, review in reviews} != {0, 1}:
-            raise DataError(
-                f"{ORIGINAL.name}: {part} lacks negative or positive reviews; it is no IMDB archive. {REMEDY}"
-            )
+        for label, name in enumerate(CLASSES):
+            count = sum(review.label == label for _, review in reviews)
+            if count != REVIEWS:
+                raise DataError(f"{ORIGINAL.name}: {part}/{name} holds {count} reviews of {REVIEWS}. {REMEDY}")
     train, test = ([review for _, review in sorted(rows)] for rows in found.values())
     return train, test
 
 
 def _members() -> Iterator[tuple[str, str, Review]]:
     try:
-        with tarfile.open(fileobj=io.BytesIO(read(ORIGINAL))) as archive:
+        # plain: a second compression would pass the limit on what is decompressed
+        with tarfile.open(fileobj=io.BytesIO(read(ORIGINAL)), mode="r:") as archive:
             for member in archive:
                 match = MEMBER.match(member.name)
                 if match is None or not member.isfile():

@@ -17,7 +17,7 @@ from spikeseq.data.packed import read_packed
 from spikeseq.data.sources import DataFile
 from spikeseq.data.speech import collect
 from spikeseq.data.speech.audio import BadUtterance, Skipping
-from spikeseq.data.speech.corpus import find_corpus, members, state_of, verify_archive
+from spikeseq.data.speech.corpus import find_corpus, members, state_of, text, verify_archive
 from spikeseq.data.utterances import BLANK, SpeechData
 from spikeseq.errors import ConfigError, DataError
 
@@ -133,8 +133,8 @@ def _collect_part(path: Path, part: str, split: str, collector: collect.Collecto
             id = name.removesuffix(".flac")
             collector.add(id, id.partition("-")[0], split, content)
         else:
-            lines = (line.partition(" ") for line in content.decode("utf-8").splitlines() if line.strip())
-            notes |= {id: text.strip() for id, _, text in lines}
+            lines = (line.partition(" ") for line in text(content, f"{path}: {name}").splitlines() if line.strip())
+            notes |= {id: words.strip() for id, _, words in lines}
     if not notes:
         raise DataError(
             f"{path} has no transcripts of {part} such as 103/1240/103-1240.trans.txt; see data/librispeech.py"

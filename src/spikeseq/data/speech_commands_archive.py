@@ -19,7 +19,7 @@ import numpy as np
 
 from spikeseq.data.sources import DataFile
 from spikeseq.data.speech.audio import BadUtterance, Skipping, check_speech, decode
-from spikeseq.data.speech.corpus import find_corpus, kept, members, state_of, verify_archive
+from spikeseq.data.speech.corpus import find_corpus, kept, members, state_of, text, verify_archive
 from spikeseq.data.speech.logmel import BANDS, CLIP, log_mel, one_second
 from spikeseq.errors import DataError
 
@@ -98,7 +98,7 @@ def _build(path: Path, folder: Path, audio: bool, skipping: Skipping) -> None:
     with (folder / FEATURES).open("wb") as features, (folder / AUDIO).open("wb") as sounds:
         for name, content in members(path, _wanted):
             if name in LISTS:
-                lists[LISTS[name]] = set(content.decode("ascii").split())
+                lists[LISTS[name]] = set(text(content, f"{path}: {name}", "ascii").split())
             elif name.startswith(NOISE):
                 with skipping.guard():
                     samples = decode(content, name)

@@ -10,12 +10,14 @@ from spikeseq.data.sources import DataFile, locate, record_path
 from spikeseq.errors import DataError
 
 REMEDY = "Remedy: replace the file by an intact copy, or delete it to have it looked for elsewhere or downloaded anew"
+LARGEST = 2**30  # bytes that a file whose size nobody has published may hold after decompression
 _GZIP = 16 + zlib.MAX_WBITS  # window bits that tell zlib to expect a gzip header
 
 
 def read(file: DataFile) -> bytes:
     """Return the content of a data file, decompressed when its name ends in .gz.
 
+    Without a checksum of the content, the file itself must be the one that is served, where that is known.
     Raises DataError when the file is missing, cannot be read, or does not have the size and checksum it should.
     """
     path = locate(file)
@@ -24,6 +26,8 @@ def read(file: DataFile) -> bytes:
         expected = file.checksum or _recorded(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}. {REMEDY}") from error
+    if file.checksum is None and file.served is not None:
+        _compare(raw, file.served, None, path)
     content = _decompress(raw, file, path) if file.name.endswith(".gz") else raw
     if expected is not None:
         _compare(content, expected, file.size, path)
@@ -36,16 +40,20 @@ def checksum(content: bytes, algorithm: str) -> str:
 
 
 def _decompress(raw: bytes, file: DataFile, path: Path) -> bytes:
-    # never more than one byte beyond the promised size, whatever the file claims; 0 means no limit
-    limit = 0 if file.size is None else file.size + 1
+    # never more than one byte beyond the promised size, whatever the file claims
+    limit = (LARGEST if file.size is None else file.size) + 1
+    stream = zlib.decompressobj(_GZIP)
     try:
-        # a truncated stream gives what is there; its checksum then differs
-        return zlib.decompressobj(_GZIP).decompress(raw, limit)
+        content = stream.decompress(raw, limit)
     except zlib.error as error:
         raise DataError(
             f"{path} is corrupt: expected {file.checksum} after decompression, "
             f"found {checksum(raw, 'md5')} before it, which cannot be decompressed ({error}). {REMEDY}"
         ) from error
+    if file.checksum is None and (len(content) == limit or not stream.eof):  # else the checksum differs
+        what = f"more than {limit - 1} bytes" if len(content) == limit else "a gzip stream without its end"
+        raise DataError(f"{path} is corrupt or truncated: it holds {what}. {REMEDY}")
+    return content
 
 
 def _compare(content: bytes, expected: str, size: int | None, path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from spikeseq.nn.current_kinds import Variant
 from spikeseq.nn.encoding import InputEncoding
 from spikeseq.nn.kinds import SIGMOID_WIDTH, SMALLEST
+from spikeseq.nn.normalize import folded
 from spikeseq.nn.normed_kind import NormedKind, keep_mask
 from spikeseq.ops.cells.current import CurrentState, CurrentStep
 from spikeseq.ops.cells.gated_current import HardGatedState, HardGatedStep, LevelGated, LevelParams
@@ -84,7 +85,9 @@ class LevelGatedKind(HardGatedKind):
         return self.encoding.extra(width)
 
     def prepare(self, x: Tensor, values: Mapping[str, Tensor], training: bool) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """Encode the input where it is to be, and draw the dropout mask."""
+        """Encode the input where it is to be, and draw the dropout mask; what is encoded in evaluation holds the norm."""
+        if "input_step" in values and "norm_gain" in values and not training:
+            values = folded(values)  # before the rounding: a row of 8 bits times a gain would be one of full width
         x, weight = self.encoding.apply(x, values["weight_ih"], values)
         return super().prepare(x, {**values, "weight_ih": weight}, training)
 

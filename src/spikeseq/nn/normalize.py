@@ -8,7 +8,8 @@ For each row g of the weight, over all elements n and rows b of the batch that a
 
     x [L, B, I];  W [G, I];  gain, bias, mean, var  [G]
 
-So a trained network has no normalisation left: it lies in the weights. Source: Ioffe & Szegedy (2015), arXiv:1502.03167,
+So a trained network has no normalisation left: it lies in the weights. Where these are rounded to 8 bits (nn/level_kinds.py),
+W' is, and in training W: the gain is no power of two. Source: Ioffe & Szegedy (2015), arXiv:1502.03167,
 on the feed-forward drive only as in Ponghiran & Roy (2022), arXiv:2109.01905.
 """
 
@@ -26,6 +27,15 @@ from spikeseq.ops.scan import Projection
 EPS, MOMENTUM = 1e-5, 0.1
 
 
+def folded(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The values of evaluation without a norm: it lies in ``weight_ih`` and ``bias_ih`` of what is returned."""
+    scale = values["norm_gain"] * torch.rsqrt(values["norm_var"] + EPS)
+    shift, bias = -scale * values["norm_mean"], values.get("bias_ih")
+    kept = {name: value for name, value in values.items() if not name.startswith("norm_")}
+    weight = scale[:, None] * values["weight_ih"]
+    return {**kept, "weight_ih": weight, "bias_ih": shift if bias is None else shift + bias}
+
+
 def drive(
     x: Tensor, weight: Tensor, values: Mapping[str, Tensor], mask: Tensor | None, training: bool
 ) -> Tensor | Projection:
@@ -36,12 +46,11 @@ def drive(
     Raises ShapeError for a batch of one element in training: it has no variance.
     """
     bias = values.get("bias_ih")
+    if "norm_gain" in values and not training:
+        values = folded({**values, "weight_ih": weight})
+        weight, bias = values["weight_ih"], values["bias_ih"]
     if "norm_gain" not in values:
         return Projection(x, weight, bias)
-    if not training:
-        scale = values["norm_gain"] * torch.rsqrt(values["norm_var"] + EPS)
-        shift = -scale * values["norm_mean"]
-        return Projection(x, scale[:, None] * weight, shift if bias is None else shift + bias)
     product = F.linear(x, weight)
     rows = product.flatten(0, 1)
     there = None if mask is None else mask.flatten().nonzero().squeeze(1)

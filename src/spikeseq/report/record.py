@@ -77,6 +77,13 @@ def write_record(record: Record, path: str | Path) -> Path:
 def read_record(path: str | Path) -> Record:
     """Read one record; raises CheckpointError when it is missing, truncated, corrupt, foreign or of another schema."""
     try:
+        return _read(path)
+    except RecursionError as error:
+        raise CheckpointError(f"record {path} is corrupt: it holds values within values without end") from error
+
+
+def _read(path: str | Path) -> Record:
+    try:
         content = json.loads(Path(path).read_bytes().decode(), parse_constant=_refuse_constant)
     except OSError as error:
         raise CheckpointError(f"record {path} cannot be read: {error.strerror or error}") from error

@@ -158,6 +158,8 @@ def check_shapes(settings: Settings, layers: Sequence[LayerArrays | Int8Arrays],
     width = len(layers[0].input_rows)
     for number, layer in enumerate(layers):
         hidden = hidden_size(settings, layer)
+        if settings.kind != "lif" and number and hidden != width:  # a stream's state is one array [layers, T, H]
+            raise ConfigError(f"layer {number} has {hidden} units, those before {width}: pass layers of one size")
         _check(f"layer {number}", layer, layer_spec(settings, number, width, hidden))
         width = hidden
     if readout:

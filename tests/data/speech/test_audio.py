@@ -71,6 +71,21 @@ def test_truncated_files(speech_like, sound_file, format: str) -> None:
     refused(whole[:20], "damaged", "damaged or no audio file")
 
 
+@pytest.mark.parametrize("more", [0, 40_000_000, 2**36 - 5001])
+def test_a_flac_file_that_says_it_is_longer(speech_like, sound_file, more: int) -> None:
+    """Nothing near what the header says is allocated (2^36 samples: 128 GiB)."""
+    whole = sound_file(speech_like(5000), "FLAC")
+    head = int.from_bytes(whole[18:26], "big")  # the last 36 bits: number of samples
+    assert head % 2**36 == 5000
+    forged = whole[:18] + (head + more).to_bytes(8, "big") + whole[26:]
+    if not more:
+        assert len(decode(forged, "a")) == 5000
+    elif more < 2**30:
+        refused(forged, "damaged", "damaged or no audio file")
+    else:
+        refused(forged, "too_long", f"says that it has {5000 + more} samples; at most 57600000 are read")
+
+
 def test_a_wav_of_unknown_length_is_read_to_its_end(speech_like, sound_file) -> None:
     samples = speech_like(5000)
     whole = sound_file(samples)

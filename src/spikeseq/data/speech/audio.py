@@ -20,6 +20,7 @@ from spikeseq.errors import DataError
 
 RATE = 16_000  # Hz, of every speech data set here
 SHORTEST = 400  # samples: one frame of every front end here
+LONGEST = 3600 * RATE  # samples: an hour; the longest recording of any corpus here takes minutes
 _UNKNOWN = (0, 0xFFFFFFFF)  # sizes that a program writes which does not know the length yet
 
 
@@ -71,7 +72,8 @@ def sound_library() -> Any:
 def decode(content: bytes, name: str) -> np.ndarray:
     """Return the samples of a file, int16 [n]: 16 kHz, one channel.
 
-    Raises BadUtterance, naming the file, when it is empty, damaged, truncated, of another rate or of more channels.
+    Raises BadUtterance, naming the file, when it is empty, damaged, truncated, of another rate, of more channels, or
+    says that it is longer than an hour.
     """
     library = sound_library()
     if not content:
@@ -84,17 +86,23 @@ def decode(content: bytes, name: str) -> np.ndarray:
         )
     try:
         with library.SoundFile(io.BytesIO(content)) as file:
-            rate, channels, promised = file.samplerate, file.channels, _promised(content, file.frames)
+            _check_header(file.samplerate, file.channels, file.frames, name)  # as much as it says is made room for
+            promised = _promised(content, file.frames)
             samples: np.ndarray = file.read(dtype="int16")
     except library.SoundFileError as error:
         raise BadUtterance("damaged", f"{name} is damaged or no audio file ({error}).") from error
+    if len(samples) < promised:
+        raise BadUtterance("truncated", f"{name} is truncated: {len(samples)} samples of {promised}.")
+    return samples
+
+
+def _check_header(rate: int, channels: int, frames: int, name: str) -> None:
     if rate != RATE:
         raise BadUtterance("sample_rate", f"{name} has {rate} samples a second; resample it to {RATE}.")
     if channels != 1:
         raise BadUtterance("channels", f"{name} has {channels} channels; mix it down to one.")
-    if len(samples) < promised:
-        raise BadUtterance("truncated", f"{name} is truncated: {len(samples)} samples of {promised}.")
-    return samples
+    if frames > LONGEST:
+        raise BadUtterance("too_long", f"{name} says that it has {frames} samples; at most {LONGEST} are read.")
 
 
 def check_speech(samples: np.ndarray, name: str) -> np.ndarray:

@@ -61,6 +61,14 @@ def members(path: Path, name: Callable[[str], str | None]) -> Iterator[tuple[str
         raise DataError(f"{path} is no tar archive, or is damaged: {error}. {REMEDY}") from error
 
 
+def text(content: bytes, name: str, encoding: str = "utf-8") -> str:
+    """Return a file's text. Raises DataError, naming it, when it is none."""
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name} is no {encoding} text, or is damaged: {error}. {REMEDY}") from error
+
+
 def verify_archive(path: Path, archive: DataFile) -> None:
     """Compare an archive's published checksum. Raises DataError when it differs; a folder or no checksum: nothing is done."""
     if path.is_dir() or archive.served is None:

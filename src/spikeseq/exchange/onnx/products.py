@@ -64,7 +64,13 @@ def _pool(b: Builder, node: Node) -> list[str]:
         ceil = argument(node, 5, "ceil_mode", False)
         return [b.add("MaxPool", node.args[0], dilations=dilations, ceil_mode=int(ceil), **shared)]
     ceil, counted = argument(node, 4, "ceil_mode", False), argument(node, 5, "count_include_pad", True)
-    return [b.add("AveragePool", node.args[0], ceil_mode=int(ceil), count_include_pad=int(counted), **shared)]
+    divisor = argument(node, 6, "divisor_override")
+    if divisor is None:
+        return [b.add("AveragePool", node.args[0], ceil_mode=int(ceil), count_include_pad=int(counted), **shared)]
+    if ceil:  # what a window at the border is divided by depends on who runs the file
+        raise ConversionError("avg_pool2d with divisor_override and ceil_mode has no translation to ONNX here")
+    mean = b.add("AveragePool", node.args[0], count_include_pad=1, **shared)
+    return [b.add("Mul", mean, b.constant(torch.tensor(kernel[0] * kernel[1] / divisor, dtype=node.args[0].dtype)))]
 
 
 def _pair(value: Any) -> list[int]:
