@@ -182,7 +182,7 @@ def converted_settings(source: ModelSettings, model: SequenceClassifier) -> Mode
 
 
 def sweep_conversions(model: SequenceClassifier, data: SequenceData) -> Iterator[dict[str, Any]]:
-    """Accuracy after conversion alone, each when it is known: T = 1 .. 16, shift or none, grid, unit spikes, IF or LIF streams."""
+    """Accuracy after conversion alone, as each is known: T = 1 .. 16, shift or none, grid, unit spikes, IF or LIF streams."""
     schemes: tuple[tuple[str | None, dict[str, Any]], ...] = (
         (None, {}), ("unit spikes", {"max_packet": 1}), ("IF streams", {"scheme": "streams"}),
         ("LIF streams", {"scheme": "streams", "neuron": "lif"}),
