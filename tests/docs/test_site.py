@@ -47,8 +47,11 @@ def test_figures_of_choose_are_those_of_the_records(row):
 ACCURACIES = re.compile(r"^\| (\w+/\w+) \| ([\d.]+) \| ([\d.]+) \| [\d,]+ \|$", re.M)
 
 
-@pytest.mark.parametrize("row", ACCURACIES.findall((ROOT / "docs" / "membrane.md").read_text()), ids=lambda row: row[0])
-def test_figures_of_membrane_are_those_of_the_records(row):
+PAGES = "".join((ROOT / "docs" / page).read_text() for page in ("membrane.md", "speech.md"))
+
+
+@pytest.mark.parametrize("row", ACCURACIES.findall(PAGES), ids=lambda row: row[0])
+def test_figures_of_systems_are_those_of_the_records(row):
     name, test, valid = row
     (found,) = summarise(read_records(ROOT / "results" / name), ["test_accuracy", "valid_accuracy"])
     assert float(test) == pytest.approx(100 * found["test_accuracy"].mean, abs=0.01)
@@ -71,5 +74,5 @@ def test_figures_of_the_readme_are_those_of_the_records(row):
 
 def test_the_tables_were_found():
     assert len(GAINS.findall((ROOT / "README.md").read_text())) >= 8
-    assert len(ACCURACIES.findall((ROOT / "docs" / "membrane.md").read_text())) >= 2
+    assert len(ACCURACIES.findall(PAGES)) >= 4
     assert len(ROW.findall((ROOT / "docs" / "choose.md").read_text())) >= 8
