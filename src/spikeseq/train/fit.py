@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
-from spikeseq.nn.checkpoint import load_model, load_weights, save_model
+from spikeseq.nn.checkpoint import load_weights, save_model
 from spikeseq.nn.settings import Network
 from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.evaluate import evaluate
@@ -21,7 +21,7 @@ from spikeseq.train.ranks import leave
 from spikeseq.train.recipe import Recipe
 from spikeseq.train.resume import resume_point
 from spikeseq.train.start import sizes_of, start_model
-from spikeseq.train.start_network import with_seed
+from spikeseq.train.teacher import load_teacher
 from spikeseq.train.trainer import make_trainer, quiet
 
 
@@ -56,7 +56,7 @@ def fit(
     torch.manual_seed(recipe.seed)
     data = load_data(recipe)
     model = start_model(recipe, data)
-    teacher = load_model(with_seed(recipe.train.teacher, recipe.seed))[0] if recipe.train.teacher else None
+    teacher = load_teacher(recipe, data)
     module = ClassifierModule(model, recipe.train, recipe.seed, teacher, task_of(recipe, data))
     folder.mkdir(parents=True, exist_ok=True)
     best = ModelCheckpoint(
@@ -82,14 +82,14 @@ def fit(
     leave()  # what follows is rank 0's alone
     seconds = time.time() - started
     load_weights(module, torch.load(best.best_model_path, weights_only=True)["state_dict"], best.best_model_path)
-    kept = max(module.history, key=lambda row: row["score"])
-    chosen = {name: value for name, value in kept.items() if name.startswith("valid_")}
+    row = max(module.history, key=lambda row: row["score"])
+    chosen = {name: value for name, value in row.items() if name.startswith("valid_")}
     test = test and trainer.is_global_zero  # the others would find the same
     tested = evaluate(model, data, recipe.train.compile_evaluation, task_of(recipe, data, final=True)) if test else {}
     metrics = {
         **tested,
         **chosen,
-        "best_epoch": kept["epoch"],
+        "best_epoch": row["epoch"],
         "epochs": len(module.history),
         "train_seconds": seconds,
         "data_source": data.source,

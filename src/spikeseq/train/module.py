@@ -86,6 +86,11 @@ class ClassifierModule(L.LightningModule):
         if self.budget:
             self.budget.load(checkpoint["spikeseq"]["budget"])
 
+    def on_fit_start(self) -> None:
+        """Take the teacher to the device, which Lightning does for the module's own parts alone."""
+        for teacher in self._teacher:
+            teacher.to(self.device)
+
     def on_train_epoch_start(self) -> None:
         """Draw dropout from seed, epoch and rank, so that a resumed run repeats an unbroken one."""
         torch.manual_seed(self.seed * 100_003 + self.current_epoch + ranks().rank * RANK_SEED)
