@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from spikeseq.nn.checkpoint import load_weights, save_model
 from spikeseq.nn.settings import Network
+from spikeseq.report.plain import plain
 from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.evaluate import evaluate
 from spikeseq.train.inputs import front_end, load_data, loaders, task_of
@@ -56,8 +57,8 @@ def fit(
     torch.manual_seed(recipe.seed)
     data = load_data(recipe)
     model = start_model(recipe, data)
-    teacher = load_teacher(recipe, data)
-    module = ClassifierModule(model, recipe.train, recipe.seed, teacher, task_of(recipe, data))
+    teacher, kept = load_teacher(recipe, data), plain(recipe.to_dict(), "recipe")
+    module = ClassifierModule(model, recipe.train, recipe.seed, teacher, task_of(recipe, data), kept)
     folder.mkdir(parents=True, exist_ok=True)
     best = ModelCheckpoint(
         folder,

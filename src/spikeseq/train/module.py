@@ -38,6 +38,7 @@ class ClassifierModule(L.LightningModule):
         seed: int,
         teacher: nn.Module | None = None,
         task: Task | None = None,
+        recipe: dict[str, Any] | None = None,
     ):
         super().__init__()
         rnn = recurrent_of(model)
@@ -55,6 +56,7 @@ class ClassifierModule(L.LightningModule):
             )
         self.model, self.settings, self.seed = model, settings, seed
         self.task = task or Classify()
+        self.recipe = recipe  # the whole of it as plain values, for the checkpoint
         self.architecture = repr(model)  # before a schedule changes T
         self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: no part of the checkpoint
         self._own_time_steps = own.time_steps if own else 1  # a progressive schedule changes the model's for a while
@@ -69,6 +71,7 @@ class ClassifierModule(L.LightningModule):
         checkpoint["spikeseq"] = {
             "history": self.history, "thresholds": self._thresholds, "architecture": self.architecture,
             "budget": self.budget.state() if self.budget else {}, "processes": ranks().processes,
+            **({"recipe": self.recipe} if self.recipe is not None else {}),
         }  # fmt: skip
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
