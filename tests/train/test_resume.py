@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -164,6 +165,40 @@ def worse_and_worse(monkeypatch):
         end(self)
 
     monkeypatch.setattr(ClassifierModule, "on_validation_epoch_end", scripted)
+
+
+def test_a_moved_run_keeps_its_best_epoch(tiny, stub_data, monkeypatch):
+    """Worse epochs after the move do not take the place of the better one before."""
+    stub_data()
+    worse_and_worse(monkeypatch)
+    fit(tiny({"train.epochs": 4, "train.schedule": "constant"}), "whole", progress=False)
+    fit(tiny({"train.epochs": 2, "train.schedule": "constant"}), "run", progress=False)
+    os.rename("run", "moved")
+    fit(tiny({"train.epochs": 4, "train.schedule": "constant"}), "moved", resume=True, progress=False)
+    assert torch.load("moved/best.ckpt", weights_only=True)["epoch"] == 0
+    assert_same(Path("moved"), Path("whole"))
+    assert not Path("run").exists()
+
+
+def test_a_finished_run_that_was_moved(tiny, stub_data):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    before = outcome(Path("run"))[0]
+    os.rename("run", "moved")
+    again = fit(tiny(), "moved", resume=True, progress=False)
+    assert all(torch.equal(again.model.state_dict()[name], value) for name, value in before.items())
+
+
+def test_weights_of_another_epoch_are_refused(tiny, stub_data, monkeypatch):
+    stub_data()
+    worse_and_worse(monkeypatch)
+    fit(tiny(), "run", progress=False)
+    shutil.copy("run/last.ckpt", "run/best.ckpt")
+    with pytest.raises(CheckpointError, match=r"run/best.ckpt' is of epoch 1, but the best epoch of this run is 0"):
+        fit(tiny(), "run", resume=True, progress=False)
+    Path("run/best.ckpt").unlink()
+    with pytest.raises(CheckpointError, match=r"run/best.ckpt' cannot be read.*train anew"):
+        fit(tiny(), "run", resume=True, progress=False)
 
 
 def test_augmented_speech_goes_on_as_if_unbroken(tiny, stub_data, monkeypatch):

@@ -20,7 +20,7 @@ from spikeseq.train.launch import lost_processes, watching
 from spikeseq.train.module import ClassifierModule
 from spikeseq.train.ranks import leave
 from spikeseq.train.recipe import Recipe
-from spikeseq.train.resume import resume_point
+from spikeseq.train.resume import GoOn, best_row, best_weights, resume_point
 from spikeseq.train.start import sizes_of, start_model
 from spikeseq.train.teacher import load_teacher
 from spikeseq.train.trainer import make_trainer, quiet
@@ -75,15 +75,15 @@ def fit(
         train.sampler.set_epoch(point + 1)  # type: ignore[attr-defined]
     started = time.time()
     with quiet(), lost_processes(last):
-        trainer = make_trainer(recipe, folder, best, progress, callbacks)
+        trainer = make_trainer(recipe, folder, best, progress, [GoOn(folder), *callbacks])
         with watching(trainer, last):
             trainer.fit(module, train, valid, ckpt_path=None if point is None else str(last))
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
     leave()  # what follows is rank 0's alone
     seconds = time.time() - started
-    load_weights(module, torch.load(best.best_model_path, weights_only=True)["state_dict"], best.best_model_path)
-    row = max(module.history, key=lambda row: row["score"])
+    row, path = best_row(module.history), folder / "best.ckpt"
+    load_weights(module, best_weights(path, row["epoch"]), str(path))
     chosen = {name: value for name, value in row.items() if name.startswith("valid_")}
     test = test and trainer.is_global_zero  # the others would find the same
     tested = evaluate(model, data, recipe.train.compile_evaluation, task_of(recipe, data, final=True)) if test else {}

@@ -1,11 +1,13 @@
-"""Where a training goes on: its last checkpoint, checked against the recipe."""
+"""Where a training goes on: its last checkpoint, checked against the recipe, and what Lightning does not carry over."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from spikeseq.errors import CheckpointError, ConfigError
 from spikeseq.nn.checkpoint import check_sums, load_weights
@@ -54,6 +56,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+def best_row(history: list[dict[str, float]]) -> dict[str, float]:
+    """The row of the epoch that best.ckpt holds: the first with the highest score, in float32 as Lightning compares."""
+    return max(history, key=lambda row: float(torch.tensor(row["score"], dtype=torch.float32)))
+
+
+def best_weights(best: Path, epoch: float) -> dict[str, Any]:
+    """The weights in best.ckpt. Raises CheckpointError where they are not those of this epoch."""
+    content = read_checkpoint(best)
+    if content["epoch"] != epoch:
+        raise CheckpointError(
+            f"checkpoint {str(best)!r} is of epoch {content['epoch']}, but the best epoch of this run is {epoch}: the file "
+            "was changed; train anew, without --resume"
+        )
+    weights: dict[str, Any] = content["state_dict"]
+    return weights
+
+
 def _check_recipe(last: Path, kept: dict[str, Any], recipe: Recipe) -> None:
     """Raise ConfigError naming the first key in which the checkpoint's recipe is another."""
     try:
@@ -83,3 +102,23 @@ def _flat(content: dict[str, Any], path: str = "") -> dict[str, Any]:
     for key, value in content.items():
         found |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
     return found
+
+
+class GoOn(Callback):
+    """Let a resumed run keep its best epoch in a folder that was moved."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()  # as Lightning has it
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Name the files as they are called now: Lightning forgets the best score where the folder has another name."""
+        for callback in trainer.checkpoint_callbacks:
+            state = checkpoint["callbacks"].get(callback.state_key)
+            if state and isinstance(callback, ModelCheckpoint) and callback.dirpath == str(self.folder):
+                state["dirpath"] = callback.dirpath
+                for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+                    state[key] = self._here(state[key])
+                state["best_k_models"] = {self._here(path): score for path, score in state["best_k_models"].items()}
+
+    def _here(self, path: str) -> str:
+        return str(self.folder / Path(path).name) if path else path
