@@ -201,6 +201,18 @@ def test_weights_of_another_epoch_are_refused(tiny, stub_data, monkeypatch):
         fit(tiny(), "run", resume=True, progress=False)
 
 
+def test_a_run_that_stopped_early_stays_stopped(tiny, stub_data, monkeypatch):
+    stub_data()
+    worse_and_worse(monkeypatch)
+    recipe = tiny({"train.epochs": 9, "train.patience": 2})
+    before = fit(recipe, "run", progress=False).record.metrics
+    assert before["epochs"] == 3
+    Path("run/record.json").unlink()  # as if it had been killed at the final test
+    fit(recipe, "run", resume=True, progress=False)
+    after = outcome(Path("run"))[1]
+    assert after == {name: value for name, value in before.items() if name != "train_seconds"}
+
+
 def test_augmented_speech_goes_on_as_if_unbroken(tiny, stub_data, monkeypatch):
     """Shift, noise and masks are drawn again as they would have been."""
     made = dataclasses.replace(stub_data(), decibels=Decibels(torch.zeros(()), torch.ones(()), -70.0))

@@ -105,7 +105,7 @@ def _flat(content: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 
 class GoOn(Callback):
-    """Let a resumed run keep its best epoch in a folder that was moved."""
+    """Let a resumed run keep its best epoch in a folder that was moved, and end where its patience had ended."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()  # as Lightning has it
@@ -119,6 +119,12 @@ class GoOn(Callback):
                 for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
                     state[key] = self._here(state[key])
                 state["best_k_models"] = {self._here(path): score for path, score in state["best_k_models"].items()}
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Train no further where the checkpoint is that of the last epoch before early stopping."""
+        stopping: Any = trainer.early_stopping_callback
+        if stopping is not None and stopping.wait_count >= stopping.patience:
+            trainer.should_stop = True
 
     def _here(self, path: str) -> str:
         return str(self.folder / Path(path).name) if path else path
