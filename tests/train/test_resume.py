@@ -213,6 +213,21 @@ def test_a_run_that_stopped_early_stays_stopped(tiny, stub_data, monkeypatch):
     assert after == {name: value for name, value in before.items() if name != "train_seconds"}
 
 
+def test_time_is_that_of_all_legs(tiny, stub_data):
+    stub_data()
+    recipe = tiny({"train.schedule": "constant"})
+    fit(recipe, "run", progress=False)
+    content = torch.load("run/last.ckpt", weights_only=True)
+    assert 0 < content["spikeseq"]["clock"]["seconds"] < 600
+    content["spikeseq"]["clock"] = {"started": "2001-02-03T04:05:06+00:00", "seconds": 1000.0}
+    torch.save(content, "run/last.ckpt")
+    record = fit(dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, epochs=3)), "run", resume=True,
+                 progress=False).record  # fmt: skip
+    assert 1000 < record.seconds < 1600
+    assert record.metrics["train_seconds"] == record.seconds
+    assert record.started == "2001-02-03T04:05:06+00:00"
+
+
 def test_augmented_speech_goes_on_as_if_unbroken(tiny, stub_data, monkeypatch):
     """Shift, noise and masks are drawn again as they would have been."""
     made = dataclasses.replace(stub_data(), decibels=Decibels(torch.zeros(()), torch.ones(()), -70.0))
@@ -318,7 +333,7 @@ def test_other_machines_and_older_checkpoints_go_on(tiny, stub_data):
     fit(tiny(), "run", progress=False)
     assert fit(tiny({"trainer.accelerator": "cpu", "train.epochs": 3}), "run", resume=True, progress=False)
     content = torch.load("run/last.ckpt", weights_only=True)
-    del content["spikeseq"]["recipe"]
+    del content["spikeseq"]["recipe"], content["spikeseq"]["clock"]
     torch.save(content, "run/last.ckpt")
     again = fit(tiny({"train.learning_rate": 0.02, "train.epochs": 4}), "run", resume=True, progress=False)
     assert again.record.metrics["epochs"] == 4

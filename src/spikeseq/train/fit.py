@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +72,6 @@ def fit(
     point = resume_point(last, recipe, module) if resume and last.exists() else None
     if point is not None:  # Lightning makes the first iterator before it tells the sampler the epoch
         train.sampler.set_epoch(point + 1)  # type: ignore[attr-defined]
-    started = time.time()
     with quiet(), lost_processes(last):
         trainer = make_trainer(recipe, folder, best, progress, [GoOn(folder), *callbacks])
         with watching(trainer, last):
@@ -81,7 +79,7 @@ def fit(
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
     leave()  # what follows is rank 0's alone
-    seconds = time.time() - started
+    seconds = module.clock.seconds
     row, path = best_row(module.history), folder / "best.ckpt"
     load_weights(module, best_weights(path, row["epoch"]), str(path))
     chosen = {name: value for name, value in row.items() if name.startswith("valid_")}
@@ -102,7 +100,7 @@ def fit(
         metrics["skipped"] = dict(data.skipped)
     record = new_record(
         "train", recipe.name, config=recipe.to_dict(), seed=recipe.seed, metrics=metrics, seconds=seconds,
-        threads=torch.get_num_threads(),
+        started=module.clock.started, threads=torch.get_num_threads(),
     )  # fmt: skip
     notes = {"recipe": recipe.to_dict(), **chosen, **front_end(data)}
     if trainer.is_global_zero:
