@@ -42,6 +42,12 @@ def made(tiny):
     return make
 
 
+def folder_of(number):
+    """The only folder of a trial."""
+    (folder,) = Path("sweep/trials").glob(f"{number:05d}-*")
+    return folder
+
+
 def trials_of(sweep):
     with open_study(sweep) as study:
         return study.trials
@@ -60,7 +66,7 @@ def test_two_objectives(made, stub_data):
     assert [t.state for t in trials] == [STATES.COMPLETE] * 4
     assert [t.number for t in told] == [0, 1, 2, 3]
     for trial in trials:
-        record = read_record(f"sweep/trials/{trial.number:05d}/record.json")
+        record = read_record(folder_of(trial.number) / "record.json")
         for key, value in trial.params.items():
             *folders, last = key.split(".")
             section = record.config
@@ -81,6 +87,21 @@ def test_two_objectives(made, stub_data):
     metrics = read_record("sweep.json").metrics
     assert (metrics["finished"], metrics["fail"], len(metrics["trials"])) == (4, 0, 4)
     assert 1 <= len(metrics["front"]) <= 4
+
+
+def test_another_study_in_the_same_folder(made, stub_data):
+    """Its trial 0 does not go on from the other's trial 0."""
+    stub_data()
+    work(made(1))
+    (first,) = rows_of(made(1))
+    other = made(1, space={"train.learning_rate": [0.5]}, storage="sqlite:///other.db")
+    work(other)
+    (second,) = rows_of(other)
+    assert (second["state"], second["params"]) == ("complete", {"train.learning_rate": 0.5})
+    assert first["folder"] != second["folder"]
+    for row in (first, second):
+        config = read_record(f"sweep/{row['folder']}/record.json").config
+        assert config["train"]["learning_rate"] == row["params"]["train.learning_rate"]
 
 
 def test_the_front_is_what_none_beats(made):
@@ -107,7 +128,7 @@ def test_a_trial_that_is_worse_than_the_others_is_pruned(made, stub_data):
     last = trials_of(sweep)[-1]
     assert last.state == STATES.PRUNED
     assert sorted(last.intermediate_values) == [0, 1]  # the first epoch decides nothing yet
-    assert not Path("sweep/trials/00005/model.pt").exists()
+    assert not (folder_of(5) / "model.pt").exists()
     assert rows_of(sweep)[-1]["state"] == "pruned"
     with pytest.raises(ConfigError, match="of another recipe, space or objectives"):
         trials_of(made(6, changes={"train.epochs": 4}))
@@ -138,7 +159,7 @@ def test_a_killed_worker_loses_no_finished_trial(made, monkeypatch):
     assert two_processes.finish([process]) == [-signal.SIGKILL]
     before = trials_of(sweep)
     assert [t.state for t in before] == [STATES.COMPLETE, STATES.COMPLETE, STATES.RUNNING]
-    assert Path("sweep/trials/00002/last.ckpt").exists()
+    assert (folder_of(2) / "last.ckpt").exists()
 
     process = two_processes.alone(two_processes.work_until_killed, sweep, -1, 0)
     assert two_processes.finish([process]) == [0]
@@ -155,7 +176,7 @@ def test_a_killed_worker_loses_no_finished_trial(made, monkeypatch):
     monkeypatch.setattr(data_sets, "load", data_sets.load)  # what the next line changes ends with the test
     two_processes.stub("classify")
     whole = fit(make_recipe(content), "whole", progress=False, test=False).record.metrics
-    found = read_record("sweep/trials/00002/record.json").metrics
+    found = read_record(folder_of(2) / "record.json").metrics
     assert found["history"] == whole["history"]
     assert again.values == [whole["valid_accuracy"]]
 
@@ -215,7 +236,7 @@ def test_two_workers_on_postgresql(made, postgres):
     trials = trials_of(sweep)
     assert 4 <= len(trials) <= 5  # both may have begun the last one
     assert {t.state for t in trials} == {STATES.COMPLETE}
-    assert all(Path(f"sweep/trials/{t.number:05d}/model.pt").exists() for t in trials)
+    assert all((folder_of(t.number) / "model.pt").exists() for t in trials)
 
 
 def test_workers_that_all_die(made, monkeypatch):

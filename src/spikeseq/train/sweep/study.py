@@ -8,6 +8,7 @@ with the same values and in the same folder, where it goes on from its last chec
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import warnings
 from collections.abc import Iterator
@@ -147,8 +148,14 @@ def _study(package: Any, storage: Any, sweep: Sweep, worker: int) -> Any:
 
 
 def origin(trial: Any) -> int:
-    """The number of the trial that this one repeats, or its own: it names the folder."""
+    """The number of the trial that this one repeats, or its own: part of the folder's name."""
     return int(trial.user_attrs.get("origin", trial.number))
+
+
+def folder_name(trial: Any, recipe: Recipe) -> str:
+    """Of a trial: its number and a hash of its recipe, so that another study in the same folder does not go on from it."""
+    content = json.dumps(recipe.to_dict(), sort_keys=True, default=str)
+    return f"{origin(trial):05d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
 def _again(study: Any, trial: Any) -> None:

@@ -19,7 +19,7 @@ from spikeseq.train.fit import Run, fit
 from spikeseq.train.inputs import load_data
 from spikeseq.train.recipe import Recipe, make_recipe
 from spikeseq.train.sweep.space import with_key
-from spikeseq.train.sweep.study import Sweep, experimental, open_study, optuna, origin
+from spikeseq.train.sweep.study import Sweep, experimental, folder_name, open_study, optuna
 
 WAIT = 0.5  # seconds between two looks at the others
 
@@ -52,10 +52,10 @@ def recipe_of(sweep: Sweep, trial: Any) -> Recipe:
 def run_trial(sweep: Sweep, trial: Any) -> tuple[float, ...]:
     """Train, without a look at the test data, and return the objectives. Marks what went wrong on the trial."""
     callbacks = [Reports(trial)] if len(sweep.objectives) == 1 and sweep.prune else []
-    folder = sweep.folder / "trials" / f"{origin(trial):05d}"
-    trial.set_user_attr("folder", str(folder))
     try:
         recipe = recipe_of(sweep, trial)
+        folder = sweep.folder / "trials" / folder_name(trial, recipe)
+        trial.set_user_attr("folder", str(folder))
         run = fit(recipe, folder, resume=True, progress=False, test=False, callbacks=callbacks)
         found = measured(sweep, recipe, run)
     except (SpikeseqError, RuntimeError) as error:  # values that do not go together; no memory left
