@@ -104,6 +104,21 @@ def test_another_study_in_the_same_folder(made, stub_data):
         assert config["train"]["learning_rate"] == row["params"]["train.learning_rate"]
 
 
+def test_commands_and_machines_draw_other_values(made, stub_data, monkeypatch):
+    """Two commands of two trials draw what one of four draws: none again."""
+    stub_data()
+    monkeypatch.setattr(working, "run_trial", lambda sweep, trial: (float(working.recipe_of(sweep, trial).seed),))
+    work(made(2))
+    work(made(4))
+    parts = [t.params for t in trials_of(made(4))]
+    work(made(4, storage="sqlite:///whole.db"))
+    assert parts == [t.params for t in trials_of(made(4, storage="sqlite:///whole.db"))]
+    assert len({p["train.learning_rate"] for p in parts}) == 4
+    work(made(4, storage="sqlite:///seed.db", seed=1))
+    other = [t.params for t in trials_of(made(4, storage="sqlite:///seed.db", seed=1))]
+    assert not {p["train.learning_rate"] for p in parts} & {p["train.learning_rate"] for p in other}
+
+
 def test_the_front_is_what_none_beats(made):
     sweep = made(objectives=("accuracy", "energy"))
     values = [(0.9, 5.0), (0.8, 1.0), (0.8, 2.0), (0.9, 5.0), (0.95, 9.0), (0.7, 1.0), (0.1, 0.5)]
@@ -250,6 +265,7 @@ def test_workers_that_all_die(made, monkeypatch):
     ("options", "words"),
     [
         ({"trials": 0}, "trials=0"),
+        ({"seed": -1}, "seed=-1: pass 0 or more"),
         ({"objectives": ()}, "objectives"),
         ({"objectives": ("energy", "energy")}, "objectives"),
         ({"changes": {"trainer.devices": 2}}, "set workers instead"),

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from spikeseq.errors import ConfigError
 from spikeseq.train.recipe import Recipe
 from spikeseq.train.sweep.space import Space
@@ -57,6 +59,8 @@ class Sweep:
         for name, value in (("trials", self.trials), ("heartbeat", self.heartbeat)):
             if value < 1:
                 raise ConfigError(f"{name}={value}: pass 1 or more")
+        if self.seed < 0:
+            raise ConfigError(f"seed={self.seed}: pass 0 or more")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):
             raise ConfigError(f"objectives={list(self.objectives)}: name accuracy, energy or both")
         if (self.recipe.trainer.devices, self.recipe.trainer.num_nodes) != (1, 1):
@@ -96,7 +100,7 @@ def experimental() -> Iterator[None]:
 
 
 @contextmanager
-def open_study(sweep: Sweep, worker: int = 0) -> Iterator[Any]:
+def open_study(sweep: Sweep) -> Iterator[Any]:
     """Open the study, made where it is not there yet; its storage is closed at the end of the block.
 
     Raises ConfigError for a storage that cannot be opened, or whose study of this name is of another recipe or space.
@@ -117,7 +121,7 @@ def open_study(sweep: Sweep, worker: int = 0) -> Iterator[Any]:
         cause = str(error).splitlines()[0]
         raise ConfigError(f"storage={sweep.url!r} cannot be opened ({cause}); pass a URL as of SQLAlchemy") from error
     try:
-        yield _study(package, storage, sweep, worker)
+        yield _study(package, storage, sweep)
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -128,12 +132,12 @@ def _engine(url: str) -> dict[str, Any]:
     return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
 
 
-def _study(package: Any, storage: Any, sweep: Sweep, worker: int) -> Any:
+def _study(package: Any, storage: Any, sweep: Sweep) -> Any:
     pruned = sweep.prune and len(sweep.objectives) == 1
     study = package.create_study(
         storage=storage, study_name=sweep.recipe.name, load_if_exists=True,
         directions=[DIRECTIONS[name] for name in sweep.objectives],
-        sampler=package.samplers.TPESampler(seed=1000 * sweep.seed + worker),
+        sampler=sampler_of(sweep, 0),
         pruner=package.pruners.MedianPruner(n_warmup_steps=1) if pruned else package.pruners.NopPruner(),
     )  # fmt: skip
     kept = study.user_attrs.get("plan")
@@ -145,6 +149,12 @@ def _study(package: Any, storage: Any, sweep: Sweep, worker: int) -> Any:
             "storage or out, or give the recipe another name"
         )
     return study
+
+
+def sampler_of(sweep: Sweep, number: int) -> Any:
+    """The sampler of one trial: seeded by its number, so that no other command or machine draws the same again."""
+    seed = np.random.SeedSequence([sweep.seed, number]).generate_state(1)[0]
+    return optuna().samplers.TPESampler(seed=int(seed))
 
 
 def origin(trial: Any) -> int:

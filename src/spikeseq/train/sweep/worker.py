@@ -19,7 +19,7 @@ from spikeseq.train.fit import Run, fit
 from spikeseq.train.inputs import load_data
 from spikeseq.train.recipe import Recipe, make_recipe
 from spikeseq.train.sweep.space import with_key
-from spikeseq.train.sweep.study import Sweep, experimental, folder_name, open_study, optuna
+from spikeseq.train.sweep.study import Sweep, experimental, folder_name, open_study, optuna, sampler_of
 
 WAIT = 0.5  # seconds between two looks at the others
 
@@ -78,18 +78,23 @@ def measured(sweep: Sweep, recipe: Recipe, run: Run) -> dict[str, float]:
     return found
 
 
-def work(sweep: Sweep, worker: int = 0, told: Callable[[Any], None] = lambda trial: None) -> None:
+def work(sweep: Sweep, told: Callable[[Any], None] = lambda trial: None) -> None:
     """Run trials until the study has ``sweep.trials`` finished ones; ``told(trial)`` is called after each of this worker.
 
     Raises the last error where as many trials as are wanted have failed by errors of their own.
     """
-    with open_study(sweep, worker) as study:
+    with open_study(sweep) as study:
         _until_enough(sweep, study, told)
 
 
 def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None]) -> None:
     package = optuna()
     states = package.trial.TrialState
+
+    def attempt(trial: Any) -> tuple[float, ...]:
+        study.sampler = sampler_of(sweep, trial.number)
+        return run_trial(sweep, trial)
+
     while True:
         with experimental():
             package.storages.fail_stale_trials(study)
@@ -105,7 +110,7 @@ def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None]) -> None
             continue
         with experimental():
             study.optimize(
-                lambda trial: run_trial(sweep, trial), 1, catch=(SpikeseqError, RuntimeError),
+                attempt, 1, catch=(SpikeseqError, RuntimeError),
                 callbacks=[lambda _, trial: told(trial)],
             )  # fmt: skip
 
@@ -122,7 +127,7 @@ def work_in(sweep: Sweep, workers: int) -> list[int]:
     if "forkserver" in methods:  # imports once for all workers
         context.set_forkserver_preload(["spikeseq.cli.main", "optuna"])
     threads = max(1, torch.get_num_threads() // workers)
-    processes = [context.Process(target=_work, args=(sweep, k, threads)) for k in range(workers)]
+    processes = [context.Process(target=_work, args=(sweep, threads)) for _ in range(workers)]
     for process in processes:
         process.start()
     for process in processes:
@@ -136,6 +141,6 @@ def work_in(sweep: Sweep, workers: int) -> list[int]:
     return lost
 
 
-def _work(sweep: Sweep, worker: int, threads: int) -> None:
+def _work(sweep: Sweep, threads: int) -> None:
     torch.set_num_threads(threads)
-    work(sweep, worker)
+    work(sweep)
