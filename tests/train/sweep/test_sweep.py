@@ -29,6 +29,9 @@ from spikeseq.train.sweep.worker import work, work_in  # noqa: E402
 STATES = optuna.trial.TrialState
 SPACE = {"model.options.time_steps": [1, 2, 4], "train.learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}}
 
+RATE = {"train.learning_rate": [0.01]}
+TRANSLATE = {"task": "translate", "model.network": "translation", "model.cell": "lif", "data.name": "multi30k"}
+
 
 @pytest.fixture
 def made(tiny):
@@ -261,6 +264,38 @@ def test_workers_that_all_die(made, monkeypatch):
         work_in(sweep, 2)
 
 
+def test_failures_of_earlier_commands_do_not_count(made, stub_data, monkeypatch):
+    """What was wrong is put right, and the same command goes on."""
+    stub_data()
+    with monkeypatch.context() as patch:
+        patch.setattr(working, "fit", lambda *args, **options: (_ for _ in ()).throw(ConfigError("no disk")))
+        for _ in range(2):
+            with pytest.raises(SpikeseqError, match=r"2 trials have failed.*no disk"):
+                work(made(2))
+    work(made(2))
+    assert [row["state"] for row in rows_of(made(2))] == ["fail"] * 4 + ["complete"] * 2
+
+
+def test_workers_whose_trials_all_fail_say_why(made):
+    """The error itself, not that workers were lost."""
+    sweep = made(2, changes={"data.name": "timit", "data.options": {"folder": "nowhere"}})
+    for _ in range(2):
+        with pytest.raises(
+            SpikeseqError, match=r"trials have failed, as many as were asked for; the last: .*timit"
+        ) as found:
+            work_in(sweep, 2)
+        assert not isinstance(found.value, LostProcessError)
+
+
+def test_a_defect_is_named(made, stub_data, monkeypatch):
+    """An error that no worker survives stands in the trial's row as well."""
+    stub_data()
+    monkeypatch.setattr(working, "measured", lambda *args: None.values)
+    with pytest.raises(AttributeError):
+        work(made(2))
+    assert rows_of(made(2))[0]["error"].startswith("AttributeError: 'NoneType' object has no attribute")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -269,6 +304,7 @@ def test_workers_that_all_die(made, monkeypatch):
         ({"objectives": ()}, "objectives"),
         ({"objectives": ("energy", "energy")}, "objectives"),
         ({"changes": {"trainer.devices": 2}}, "set workers instead"),
+        ({"changes": TRANSLATE, "space": RATE, "objectives": ("accuracy", "energy")}, "energy with task: translate"),
     ],
 )
 def test_sweeps_that_cannot_be(made, options, words):

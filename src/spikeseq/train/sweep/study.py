@@ -63,6 +63,10 @@ class Sweep:
             raise ConfigError(f"seed={self.seed}: pass 0 or more")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):
             raise ConfigError(f"objectives={list(self.objectives)}: name accuracy, energy or both")
+        if "energy" in self.objectives and self.recipe.task == "translate":
+            raise ConfigError(
+                "objectives: energy with task: translate: it is not counted on pairs of sentences; leave it out"
+            )
         if (self.recipe.trainer.devices, self.recipe.trainer.num_nodes) != (1, 1):
             raise ConfigError(
                 "trainer.devices or num_nodes is above 1: a trial runs in one process; set workers instead"
