@@ -3,13 +3,14 @@
 import builtins
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 
 from spikeseq.errors import CheckpointError
-from spikeseq.nn.checkpoint import FORMAT, ModelSettings, load_model, read_content, save_model
+from spikeseq.nn.checkpoint import FORMAT, ModelSettings, check_sums, load_model, read_content, save_model
 from spikeseq.train.fit import fit
 
 
@@ -174,6 +175,24 @@ def test_a_run_on_a_full_disk(tiny, stub_data, monkeypatch, fault, name):
     run = fit(tiny(), "run", resume=True, progress=False)
     assert run.record.metrics["epochs"] == 2
     load_model("run/model.pt")
+
+
+@pytest.mark.parametrize("fault", [full_disk, no_replace])
+def test_a_checkpoint_is_written_whole_or_not_at_all(tiny, stub_data, monkeypatch, fault):
+    """The last good one stays where the disk fills up, and the run goes on from it; nothing goes through TMPDIR."""
+    stub_data()
+    monkeypatch.setattr(tempfile, "mkstemp", lambda *args, **kwargs: 1 / 0)
+    fit(tiny(), "run", progress=False)
+    before = Path("run/last.ckpt").read_bytes()
+    check_sums("run/last.ckpt")
+    more = tiny({"train.epochs": 3})
+    with monkeypatch.context() as patch:
+        fault(patch, "last.ckpt")
+        with pytest.raises(OSError, match=r"No space left|Permission denied"):
+            fit(more, "run", resume=True, progress=False)
+    assert Path("run/last.ckpt").read_bytes() == before
+    assert not list(Path("run").rglob("*.tmp"))
+    assert fit(more, "run", resume=True, progress=False).record.metrics["epochs"] == 3
 
 
 def test_a_folder_that_cannot_be_made(tiny, stub_data):

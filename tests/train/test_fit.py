@@ -236,6 +236,34 @@ def test_a_teacher_teaches(tiny, source, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("settings", "sizes", "notes", "words"),
+    [
+        ({}, (9, 10), {}, r"has as input size: 9; this recipe's data and model: 8"),
+        ({}, (8, 11), {}, r"has as number of classes: 11; this recipe's data and model: 10"),
+        ({"network": "text", "cell": "lstm"}, (8, 10), {}, r"takes: tokens; this recipe's data and model: vectors"),
+        ({"output": "frames"}, (8, 10), {}, r"gives an output for each: frame; .*: sequence"),
+        ({"network": "pictures", "cell": "relu"}, (8, 10, (2, 4, 4)), {}, r"has as shape of a picture: \(2, 4, 4\)"),
+        ({}, (8, 10), {"classes": [*"0123456798"]}, "was trained with other classes"),
+    ],
+)
+def test_a_teacher_of_something_else(tiny, stub_data, settings, sizes, notes, words):
+    stub_data()
+    made = ModelSettings(**{"cell": "torch_lstm", "hidden_size": 8, **settings})
+    save_model("teacher.pt", made.build(*sizes), made, sizes, notes)
+    recipe = tiny({"train.teacher": "teacher.pt", "train.distillation": 0.5})
+    with pytest.raises(ConfigError, match=rf"train\.teacher='teacher\.pt' {words}.*Name a model"):
+        fit(recipe, "run", progress=False)
+
+
+def test_a_teacher_goes_where_the_student_goes(tiny):
+    """To a device: the fake one of torch stands for a GPU."""
+    student, teacher = SequenceClassifier(8, 8, 10), SequenceClassifier(8, 6, 10)
+    module = ClassifierModule(student, tiny().train, 0, teacher).to("meta")
+    module.on_fit_start()
+    assert {p.device.type for p in teacher.parameters()} == {"meta"}
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"model.cell": "lstmm"}, "cell='lstmm': did you mean 'lstm'"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -155,6 +156,78 @@ def test_a_run_that_was_moved(tiny, stub_data, monkeypatch):
     assert_same(Path("moved"), Path("whole"))
 
 
+def worse_and_worse(monkeypatch):
+    """The first epoch has the best score."""
+    end = ClassifierModule.on_validation_epoch_end
+
+    def scripted(self):
+        self.meter.hits, self.meter.rows = 90 - self.current_epoch, 100
+        end(self)
+
+    monkeypatch.setattr(ClassifierModule, "on_validation_epoch_end", scripted)
+
+
+def test_a_moved_run_keeps_its_best_epoch(tiny, stub_data, monkeypatch):
+    """Worse epochs after the move do not take the place of the better one before."""
+    stub_data()
+    worse_and_worse(monkeypatch)
+    fit(tiny({"train.epochs": 4, "train.schedule": "constant"}), "whole", progress=False)
+    fit(tiny({"train.epochs": 2, "train.schedule": "constant"}), "run", progress=False)
+    os.rename("run", "moved")
+    fit(tiny({"train.epochs": 4, "train.schedule": "constant"}), "moved", resume=True, progress=False)
+    assert torch.load("moved/best.ckpt", weights_only=True)["epoch"] == 0
+    assert_same(Path("moved"), Path("whole"))
+    assert not Path("run").exists()
+
+
+def test_a_finished_run_that_was_moved(tiny, stub_data):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    before = outcome(Path("run"))[0]
+    os.rename("run", "moved")
+    again = fit(tiny(), "moved", resume=True, progress=False)
+    assert all(torch.equal(again.model.state_dict()[name], value) for name, value in before.items())
+
+
+def test_weights_of_another_epoch_are_refused(tiny, stub_data, monkeypatch):
+    stub_data()
+    worse_and_worse(monkeypatch)
+    fit(tiny(), "run", progress=False)
+    shutil.copy("run/last.ckpt", "run/best.ckpt")
+    with pytest.raises(CheckpointError, match=r"run/best.ckpt' is of epoch 1, but the best epoch of this run is 0"):
+        fit(tiny(), "run", resume=True, progress=False)
+    Path("run/best.ckpt").unlink()
+    with pytest.raises(CheckpointError, match=r"run/best.ckpt' cannot be read.*train anew"):
+        fit(tiny(), "run", resume=True, progress=False)
+
+
+def test_a_run_that_stopped_early_stays_stopped(tiny, stub_data, monkeypatch):
+    stub_data()
+    worse_and_worse(monkeypatch)
+    recipe = tiny({"train.epochs": 9, "train.patience": 2})
+    before = fit(recipe, "run", progress=False).record.metrics
+    assert before["epochs"] == 3
+    Path("run/record.json").unlink()  # as if it had been killed at the final test
+    fit(recipe, "run", resume=True, progress=False)
+    after = outcome(Path("run"))[1]
+    assert after == {name: value for name, value in before.items() if name != "train_seconds"}
+
+
+def test_time_is_that_of_all_legs(tiny, stub_data):
+    stub_data()
+    recipe = tiny({"train.schedule": "constant"})
+    fit(recipe, "run", progress=False)
+    content = torch.load("run/last.ckpt", weights_only=True)
+    assert 0 < content["spikeseq"]["clock"]["seconds"] < 600
+    content["spikeseq"]["clock"] = {"started": "2001-02-03T04:05:06+00:00", "seconds": 1000.0}
+    torch.save(content, "run/last.ckpt")
+    record = fit(dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, epochs=3)), "run", resume=True,
+                 progress=False).record  # fmt: skip
+    assert 1000 < record.seconds < 1600
+    assert record.metrics["train_seconds"] == record.seconds
+    assert record.started == "2001-02-03T04:05:06+00:00"
+
+
 def test_augmented_speech_goes_on_as_if_unbroken(tiny, stub_data, monkeypatch):
     """Shift, noise and masks are drawn again as they would have been."""
     made = dataclasses.replace(stub_data(), decibels=Decibels(torch.zeros(()), torch.ones(()), -70.0))
@@ -178,13 +251,7 @@ def test_augmented_speech_goes_on_as_if_unbroken(tiny, stub_data, monkeypatch):
 def test_what_is_resumed_is_the_last_epoch_not_the_best(tiny, stub_data, monkeypatch):
     """Hours after the best epoch must not be trained again."""
     stub_data()
-    end = ClassifierModule.on_validation_epoch_end
-
-    def worse_and_worse(self):
-        self.meter.hits, self.meter.rows = 90 - self.current_epoch, 100
-        end(self)
-
-    monkeypatch.setattr(ClassifierModule, "on_validation_epoch_end", worse_and_worse)
+    worse_and_worse(monkeypatch)
     fit(tiny({"train.epochs": 4}), "run", progress=False)
     assert torch.load("run/last.ckpt", weights_only=True)["epoch"] == 3
     assert torch.load("run/best.ckpt", weights_only=True)["epoch"] == 0
@@ -240,3 +307,45 @@ def test_a_checkpoint_with_or_without_a_spike_budget(tiny, stub_data):
     fit(tiny({**quantized, **budget, "train.epochs": 1}), "held", progress=False)
     with pytest.raises(ConfigError, match=r"trained with train\.target_spike_rate.*train anew"):
         fit(tiny(quantized), "held", resume=True, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("train.learning_rate", 0.02, r"train\.learning_rate=0\.01, this recipe has 0\.02: set it back.*train anew"),
+        ("seed", 1, "seed=0, this recipe has 1"),
+        ("data.batch_size", 32, "data.batch_size=64, this recipe has 32"),
+        ("data.options", {"order": "rows"}, "data.options.order=nothing, this recipe has 'rows'"),
+        ("train.teacher", "run/model.pt", "train.teacher=None, this recipe has 'run/model.pt'"),
+        ("train.schedule", "constant", "train.schedule='cosine'"),
+    ],
+)
+def test_a_checkpoint_of_another_recipe(tiny, stub_data, key, value, words):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    before = Path("run/last.ckpt").read_bytes()
+    refused(tiny, ConfigError, words, **{key: value})
+    assert Path("run/last.ckpt").read_bytes() == before
+
+
+def test_other_machines_and_older_checkpoints_go_on(tiny, stub_data):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    assert fit(tiny({"trainer.accelerator": "cpu", "train.epochs": 3}), "run", resume=True, progress=False)
+    content = torch.load("run/last.ckpt", weights_only=True)
+    del content["spikeseq"]["recipe"], content["spikeseq"]["clock"]
+    torch.save(content, "run/last.ckpt")
+    again = fit(tiny({"train.learning_rate": 0.02, "train.epochs": 4}), "run", resume=True, progress=False)
+    assert again.record.metrics["epochs"] == 4
+
+
+def test_keys_that_are_younger_than_the_checkpoint_have_their_defaults(tiny, stub_data):
+    stub_data()
+    fit(tiny(), "run", progress=False)
+    content = torch.load("run/last.ckpt", weights_only=True)
+    del content["spikeseq"]["recipe"]["train"]["gate_schedule"], content["spikeseq"]["recipe"]["beam_width"]
+    torch.save(content, "run/last.ckpt")
+    assert fit(tiny(), "run", resume=True, progress=False)
+    content["spikeseq"]["recipe"]["train"]["forgotten"] = 1
+    torch.save(content, "run/last.ckpt")
+    refused(tiny, ConfigError, r"trained by another version of spikeseq \(unknown recipe key 'train.forgotten'")

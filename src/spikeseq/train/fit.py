@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
-from spikeseq.nn.checkpoint import load_model, load_weights, save_model
+from spikeseq.nn.checkpoint import load_weights, save_model
 from spikeseq.nn.settings import Network
+from spikeseq.report.plain import plain
 from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.evaluate import evaluate
 from spikeseq.train.inputs import front_end, load_data, loaders, task_of
@@ -19,9 +19,9 @@ from spikeseq.train.launch import lost_processes, watching
 from spikeseq.train.module import ClassifierModule
 from spikeseq.train.ranks import leave
 from spikeseq.train.recipe import Recipe
-from spikeseq.train.resume import resume_point
+from spikeseq.train.resume import GoOn, best_row, best_weights, resume_point
 from spikeseq.train.start import sizes_of, start_model
-from spikeseq.train.start_network import with_seed
+from spikeseq.train.teacher import load_teacher
 from spikeseq.train.trainer import make_trainer, quiet
 
 
@@ -56,8 +56,8 @@ def fit(
     torch.manual_seed(recipe.seed)
     data = load_data(recipe)
     model = start_model(recipe, data)
-    teacher = load_model(with_seed(recipe.train.teacher, recipe.seed))[0] if recipe.train.teacher else None
-    module = ClassifierModule(model, recipe.train, recipe.seed, teacher, task_of(recipe, data))
+    teacher, kept = load_teacher(recipe, data), plain(recipe.to_dict(), "recipe")
+    module = ClassifierModule(model, recipe.train, recipe.seed, teacher, task_of(recipe, data), kept)
     folder.mkdir(parents=True, exist_ok=True)
     best = ModelCheckpoint(
         folder,
@@ -72,24 +72,23 @@ def fit(
     point = resume_point(last, recipe, module) if resume and last.exists() else None
     if point is not None:  # Lightning makes the first iterator before it tells the sampler the epoch
         train.sampler.set_epoch(point + 1)  # type: ignore[attr-defined]
-    started = time.time()
     with quiet(), lost_processes(last):
-        trainer = make_trainer(recipe, folder, best, progress, callbacks)
+        trainer = make_trainer(recipe, folder, best, progress, [GoOn(folder), *callbacks])
         with watching(trainer, last):
             trainer.fit(module, train, valid, ckpt_path=None if point is None else str(last))
     if trainer.interrupted:
         raise KeyboardInterrupt(f"training was interrupted; go on with --resume ({last})")
     leave()  # what follows is rank 0's alone
-    seconds = time.time() - started
-    load_weights(module, torch.load(best.best_model_path, weights_only=True)["state_dict"], best.best_model_path)
-    kept = max(module.history, key=lambda row: row["score"])
-    chosen = {name: value for name, value in kept.items() if name.startswith("valid_")}
+    seconds = module.clock.seconds
+    row, path = best_row(module.history), folder / "best.ckpt"
+    load_weights(module, best_weights(path, row["epoch"]), str(path))
+    chosen = {name: value for name, value in row.items() if name.startswith("valid_")}
     test = test and trainer.is_global_zero  # the others would find the same
     tested = evaluate(model, data, recipe.train.compile_evaluation, task_of(recipe, data, final=True)) if test else {}
     metrics = {
         **tested,
         **chosen,
-        "best_epoch": kept["epoch"],
+        "best_epoch": row["epoch"],
         "epochs": len(module.history),
         "train_seconds": seconds,
         "data_source": data.source,
@@ -101,7 +100,7 @@ def fit(
         metrics["skipped"] = dict(data.skipped)
     record = new_record(
         "train", recipe.name, config=recipe.to_dict(), seed=recipe.seed, metrics=metrics, seconds=seconds,
-        threads=torch.get_num_threads(),
+        started=module.clock.started, threads=torch.get_num_threads(),
     )  # fmt: skip
     notes = {"recipe": recipe.to_dict(), **chosen, **front_end(data)}
     if trainer.is_global_zero:

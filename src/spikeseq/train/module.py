@@ -19,6 +19,7 @@ from spikeseq.nn.recurrent import recurrent_of
 from spikeseq.nn.settings import Network
 from spikeseq.ops.fuse import compiling
 from spikeseq.train.budget import SpikeBudget
+from spikeseq.train.clock import Clock
 from spikeseq.train.curriculum import stage
 from spikeseq.train.losses import packet_excess, spike_rate
 from spikeseq.train.ranks import ranks, total, weights
@@ -38,6 +39,7 @@ class ClassifierModule(L.LightningModule):
         seed: int,
         teacher: nn.Module | None = None,
         task: Task | None = None,
+        recipe: dict[str, Any] | None = None,
     ):
         super().__init__()
         rnn = recurrent_of(model)
@@ -55,6 +57,8 @@ class ClassifierModule(L.LightningModule):
             )
         self.model, self.settings, self.seed = model, settings, seed
         self.task = task or Classify()
+        self.recipe = recipe  # the whole of it as plain values, for the checkpoint
+        self.clock = Clock()
         self.architecture = repr(model)  # before a schedule changes T
         self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: no part of the checkpoint
         self._own_time_steps = own.time_steps if own else 1  # a progressive schedule changes the model's for a while
@@ -69,6 +73,7 @@ class ClassifierModule(L.LightningModule):
         checkpoint["spikeseq"] = {
             "history": self.history, "thresholds": self._thresholds, "architecture": self.architecture,
             "budget": self.budget.state() if self.budget else {}, "processes": ranks().processes,
+            "clock": self.clock.state(), **({"recipe": self.recipe} if self.recipe is not None else {}),
         }  # fmt: skip
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -85,6 +90,13 @@ class ClassifierModule(L.LightningModule):
         self._thresholds = checkpoint["spikeseq"]["thresholds"]
         if self.budget:
             self.budget.load(checkpoint["spikeseq"]["budget"])
+        if "clock" in checkpoint["spikeseq"]:  # older checkpoints lack it
+            self.clock.load(checkpoint["spikeseq"]["clock"])
+
+    def on_fit_start(self) -> None:
+        """Take the teacher to the device, which Lightning does for the module's own parts alone."""
+        for teacher in self._teacher:
+            teacher.to(self.device)
 
     def on_train_epoch_start(self) -> None:
         """Draw dropout from seed, epoch and rank, so that a resumed run repeats an unbroken one."""

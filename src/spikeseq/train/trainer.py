@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from spikeseq.errors import ConfigError
+from spikeseq.train.checkpoint_io import WholeCheckpoints
 from spikeseq.train.curriculum import LengthCurriculum
 from spikeseq.train.launch import trainer_arguments
 from spikeseq.train.recipe import Recipe
@@ -39,6 +40,7 @@ def make_trainer(
             max_epochs=recipe.train.epochs,
             gradient_clip_val=recipe.train.gradient_clip or None,
             callbacks=callbacks,
+            plugins=[WholeCheckpoints()],
             logger=[CSVLogger(folder, "logs"), TensorBoardLogger(folder, "tensorboard")],
             enable_model_summary=False,
             enable_progress_bar=progress,

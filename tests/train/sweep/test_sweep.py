@@ -29,6 +29,9 @@ from spikeseq.train.sweep.worker import work, work_in  # noqa: E402
 STATES = optuna.trial.TrialState
 SPACE = {"model.options.time_steps": [1, 2, 4], "train.learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}}
 
+RATE = {"train.learning_rate": [0.01]}
+TRANSLATE = {"task": "translate", "model.network": "translation", "model.cell": "lif", "data.name": "multi30k"}
+
 
 @pytest.fixture
 def made(tiny):
@@ -40,6 +43,12 @@ def made(tiny):
         return Sweep(recipe, make_space(space, recipe), Path("sweep"), trials=trials, **options)
 
     return make
+
+
+def folder_of(number):
+    """The only folder of a trial."""
+    (folder,) = Path("sweep/trials").glob(f"{number:05d}-*")
+    return folder
 
 
 def trials_of(sweep):
@@ -60,7 +69,7 @@ def test_two_objectives(made, stub_data):
     assert [t.state for t in trials] == [STATES.COMPLETE] * 4
     assert [t.number for t in told] == [0, 1, 2, 3]
     for trial in trials:
-        record = read_record(f"sweep/trials/{trial.number:05d}/record.json")
+        record = read_record(folder_of(trial.number) / "record.json")
         for key, value in trial.params.items():
             *folders, last = key.split(".")
             section = record.config
@@ -94,6 +103,36 @@ def test_more_levels_cost_more_energy(made, stub_data):
     assert energy[4] > energy[1]
 
 
+def test_another_study_in_the_same_folder(made, stub_data):
+    """Its trial 0 does not go on from the other's trial 0."""
+    stub_data()
+    work(made(1))
+    (first,) = rows_of(made(1))
+    other = made(1, space={"train.learning_rate": [0.5]}, storage="sqlite:///other.db")
+    work(other)
+    (second,) = rows_of(other)
+    assert (second["state"], second["params"]) == ("complete", {"train.learning_rate": 0.5})
+    assert first["folder"] != second["folder"]
+    for row in (first, second):
+        config = read_record(f"sweep/{row['folder']}/record.json").config
+        assert config["train"]["learning_rate"] == row["params"]["train.learning_rate"]
+
+
+def test_commands_and_machines_draw_other_values(made, stub_data, monkeypatch):
+    """Two commands of two trials draw what one of four draws: none again."""
+    stub_data()
+    monkeypatch.setattr(working, "run_trial", lambda sweep, trial: (float(working.recipe_of(sweep, trial).seed),))
+    work(made(2))
+    work(made(4))
+    parts = [t.params for t in trials_of(made(4))]
+    work(made(4, storage="sqlite:///whole.db"))
+    assert parts == [t.params for t in trials_of(made(4, storage="sqlite:///whole.db"))]
+    assert len({p["train.learning_rate"] for p in parts}) == 4
+    work(made(4, storage="sqlite:///seed.db", seed=1))
+    other = [t.params for t in trials_of(made(4, storage="sqlite:///seed.db", seed=1))]
+    assert not {p["train.learning_rate"] for p in parts} & {p["train.learning_rate"] for p in other}
+
+
 def test_the_front_is_what_none_beats(made):
     sweep = made(objectives=("accuracy", "energy"))
     values = [(0.9, 5.0), (0.8, 1.0), (0.8, 2.0), (0.9, 5.0), (0.95, 9.0), (0.7, 1.0), (0.1, 0.5)]
@@ -118,7 +157,7 @@ def test_a_trial_that_is_worse_than_the_others_is_pruned(made, stub_data):
     last = trials_of(sweep)[-1]
     assert last.state == STATES.PRUNED
     assert sorted(last.intermediate_values) == [0, 1]  # the first epoch decides nothing yet
-    assert not Path("sweep/trials/00005/model.pt").exists()
+    assert not (folder_of(5) / "model.pt").exists()
     assert rows_of(sweep)[-1]["state"] == "pruned"
     with pytest.raises(ConfigError, match="of another recipe, space or objectives"):
         trials_of(made(6, changes={"train.epochs": 4}))
@@ -149,7 +188,7 @@ def test_a_killed_worker_loses_no_finished_trial(made, monkeypatch):
     assert two_processes.finish([process]) == [-signal.SIGKILL]
     before = trials_of(sweep)
     assert [t.state for t in before] == [STATES.COMPLETE, STATES.COMPLETE, STATES.RUNNING]
-    assert Path("sweep/trials/00002/last.ckpt").exists()
+    assert (folder_of(2) / "last.ckpt").exists()
 
     process = two_processes.alone(two_processes.work_until_killed, sweep, -1, 0)
     assert two_processes.finish([process]) == [0]
@@ -166,7 +205,7 @@ def test_a_killed_worker_loses_no_finished_trial(made, monkeypatch):
     monkeypatch.setattr(data_sets, "load", data_sets.load)  # what the next line changes ends with the test
     two_processes.stub("classify")
     whole = fit(make_recipe(content), "whole", progress=False, test=False).record.metrics
-    found = read_record("sweep/trials/00002/record.json").metrics
+    found = read_record(folder_of(2) / "record.json").metrics
     assert found["history"] == whole["history"]
     assert again.values == [whole["valid_accuracy"]]
 
@@ -226,7 +265,7 @@ def test_two_workers_on_postgresql(made, postgres):
     trials = trials_of(sweep)
     assert 4 <= len(trials) <= 5  # both may have begun the last one
     assert {t.state for t in trials} == {STATES.COMPLETE}
-    assert all(Path(f"sweep/trials/{t.number:05d}/model.pt").exists() for t in trials)
+    assert all((folder_of(t.number) / "model.pt").exists() for t in trials)
 
 
 def test_workers_that_all_die(made, monkeypatch):
@@ -236,13 +275,47 @@ def test_workers_that_all_die(made, monkeypatch):
         work_in(sweep, 2)
 
 
+def test_failures_of_earlier_commands_do_not_count(made, stub_data, monkeypatch):
+    """What was wrong is put right, and the same command goes on."""
+    stub_data()
+    with monkeypatch.context() as patch:
+        patch.setattr(working, "fit", lambda *args, **options: (_ for _ in ()).throw(ConfigError("no disk")))
+        for _ in range(2):
+            with pytest.raises(SpikeseqError, match=r"2 trials have failed.*no disk"):
+                work(made(2))
+    work(made(2))
+    assert [row["state"] for row in rows_of(made(2))] == ["fail"] * 4 + ["complete"] * 2
+
+
+def test_workers_whose_trials_all_fail_say_why(made):
+    """The error itself, not that workers were lost."""
+    sweep = made(2, changes={"data.name": "timit", "data.options": {"folder": "nowhere"}})
+    for _ in range(2):
+        with pytest.raises(
+            SpikeseqError, match=r"trials have failed, as many as were asked for; the last: .*timit"
+        ) as found:
+            work_in(sweep, 2)
+        assert not isinstance(found.value, LostProcessError)
+
+
+def test_a_defect_is_named(made, stub_data, monkeypatch):
+    """An error that no worker survives stands in the trial's row as well."""
+    stub_data()
+    monkeypatch.setattr(working, "measured", lambda *args: None.values)
+    with pytest.raises(AttributeError):
+        work(made(2))
+    assert rows_of(made(2))[0]["error"].startswith("AttributeError: 'NoneType' object has no attribute")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"trials": 0}, "trials=0"),
+        ({"seed": -1}, "seed=-1: pass 0 or more"),
         ({"objectives": ()}, "objectives"),
         ({"objectives": ("energy", "energy")}, "objectives"),
         ({"changes": {"trainer.devices": 2}}, "set workers instead"),
+        ({"changes": TRANSLATE, "space": RATE, "objectives": ("accuracy", "energy")}, "energy with task: translate"),
     ],
 )
 def test_sweeps_that_cannot_be(made, options, words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from spikeseq.report.bench import table_of
 from spikeseq.report.columns import Column
 from spikeseq.report.record import Record, new_record
-from spikeseq.train.sweep.study import Sweep, optuna, origin
+from spikeseq.train.sweep.study import Sweep, optuna
 
 BEST = 10  # rows of the table where there is one objective
 
@@ -22,7 +23,9 @@ def trial_rows(study: Any, sweep: Sweep) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"number": trial.number, "state": trial.state.name.lower()}
         if trial.state == complete:
             row |= dict(zip(sweep.objectives, trial.values, strict=True))
-        row |= {"params": dict(trial.params), "folder": f"trials/{origin(trial):05d}"}
+        row["params"] = dict(trial.params)
+        if "folder" in trial.user_attrs:  # not where it failed before its training
+            row["folder"] = f"trials/{Path(trial.user_attrs['folder']).name}"
         rows.append(row | ({"error": trial.user_attrs["error"]} if "error" in trial.user_attrs else {}))
     return rows
 

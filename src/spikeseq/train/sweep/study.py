@@ -8,6 +8,7 @@ with the same values and in the same folder, where it goes on from its last chec
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from spikeseq.errors import ConfigError
 from spikeseq.train.recipe import Recipe
@@ -56,8 +59,14 @@ class Sweep:
         for name, value in (("trials", self.trials), ("heartbeat", self.heartbeat)):
             if value < 1:
                 raise ConfigError(f"{name}={value}: pass 1 or more")
+        if self.seed < 0:
+            raise ConfigError(f"seed={self.seed}: pass 0 or more")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):
             raise ConfigError(f"objectives={list(self.objectives)}: name accuracy, energy or both")
+        if "energy" in self.objectives and self.recipe.task == "translate":
+            raise ConfigError(
+                "objectives: energy with task: translate: it is not counted on pairs of sentences; leave it out"
+            )
         if (self.recipe.trainer.devices, self.recipe.trainer.num_nodes) != (1, 1):
             raise ConfigError(
                 "trainer.devices or num_nodes is above 1: a trial runs in one process; set workers instead"
@@ -95,7 +104,7 @@ def experimental() -> Iterator[None]:
 
 
 @contextmanager
-def open_study(sweep: Sweep, worker: int = 0) -> Iterator[Any]:
+def open_study(sweep: Sweep) -> Iterator[Any]:
     """Open the study, made where it is not there yet; its storage is closed at the end of the block.
 
     Raises ConfigError for a storage that cannot be opened, or whose study of this name is of another recipe or space.
@@ -116,7 +125,7 @@ def open_study(sweep: Sweep, worker: int = 0) -> Iterator[Any]:
         cause = str(error).splitlines()[0]
         raise ConfigError(f"storage={sweep.url!r} cannot be opened ({cause}); pass a URL as of SQLAlchemy") from error
     try:
-        yield _study(package, storage, sweep, worker)
+        yield _study(package, storage, sweep)
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -127,12 +136,12 @@ def _engine(url: str) -> dict[str, Any]:
     return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
 
 
-def _study(package: Any, storage: Any, sweep: Sweep, worker: int) -> Any:
+def _study(package: Any, storage: Any, sweep: Sweep) -> Any:
     pruned = sweep.prune and len(sweep.objectives) == 1
     study = package.create_study(
         storage=storage, study_name=sweep.recipe.name, load_if_exists=True,
         directions=[DIRECTIONS[name] for name in sweep.objectives],
-        sampler=package.samplers.TPESampler(seed=1000 * sweep.seed + worker),
+        sampler=sampler_of(sweep, 0),
         pruner=package.pruners.MedianPruner(n_warmup_steps=1) if pruned else package.pruners.NopPruner(),
     )  # fmt: skip
     kept = study.user_attrs.get("plan")
@@ -146,9 +155,21 @@ def _study(package: Any, storage: Any, sweep: Sweep, worker: int) -> Any:
     return study
 
 
+def sampler_of(sweep: Sweep, number: int) -> Any:
+    """The sampler of one trial: seeded by its number, so that no other command or machine draws the same again."""
+    seed = np.random.SeedSequence([sweep.seed, number]).generate_state(1)[0]
+    return optuna().samplers.TPESampler(seed=int(seed))
+
+
 def origin(trial: Any) -> int:
-    """The number of the trial that this one repeats, or its own: it names the folder."""
+    """The number of the trial that this one repeats, or its own: part of the folder's name."""
     return int(trial.user_attrs.get("origin", trial.number))
+
+
+def folder_name(trial: Any, recipe: Recipe) -> str:
+    """Of a trial: its number and a hash of its recipe, so that another study in the same folder does not go on from it."""
+    content = json.dumps(recipe.to_dict(), sort_keys=True, default=str)
+    return f"{origin(trial):05d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
 def _again(study: Any, trial: Any) -> None:

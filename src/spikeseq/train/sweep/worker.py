@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from spikeseq.train.fit import Run, fit
 from spikeseq.train.inputs import load_data
 from spikeseq.train.recipe import Recipe, make_recipe
 from spikeseq.train.sweep.space import with_key
-from spikeseq.train.sweep.study import Sweep, experimental, open_study, optuna, origin
+from spikeseq.train.sweep.study import Sweep, experimental, folder_name, open_study, optuna, sampler_of
 
 WAIT = 0.5  # seconds between two looks at the others
 
@@ -52,14 +53,17 @@ def recipe_of(sweep: Sweep, trial: Any) -> Recipe:
 def run_trial(sweep: Sweep, trial: Any) -> tuple[float, ...]:
     """Train, without a look at the test data, and return the objectives. Marks what went wrong on the trial."""
     callbacks = [Reports(trial)] if len(sweep.objectives) == 1 and sweep.prune else []
-    folder = sweep.folder / "trials" / f"{origin(trial):05d}"
-    trial.set_user_attr("folder", str(folder))
     try:
         recipe = recipe_of(sweep, trial)
+        folder = sweep.folder / "trials" / folder_name(trial, recipe)
+        trial.set_user_attr("folder", str(folder))
         run = fit(recipe, folder, resume=True, progress=False, test=False, callbacks=callbacks)
         found = measured(sweep, recipe, run)
-    except (SpikeseqError, RuntimeError) as error:  # values that do not go together; no memory left
-        trial.set_user_attr("error", str(error)[:500])
+    except optuna().TrialPruned:
+        raise
+    except Exception as error:  # values that do not go together; no memory left; a defect
+        why = str(error) if isinstance(error, SpikeseqError) else f"{type(error).__name__}: {error}"
+        trial.set_user_attr("error", why[:500])
         raise
     for name, value in found.items():
         trial.set_user_attr(name, value)
@@ -78,26 +82,49 @@ def measured(sweep: Sweep, recipe: Recipe, run: Run) -> dict[str, float]:
     return found
 
 
-def work(sweep: Sweep, worker: int = 0, told: Callable[[Any], None] = lambda trial: None) -> None:
+def work(sweep: Sweep, told: Callable[[Any], None] = lambda trial: None, earlier: frozenset[int] | None = None) -> None:
     """Run trials until the study has ``sweep.trials`` finished ones; ``told(trial)`` is called after each of this worker.
 
-    Raises the last error where as many trials as are wanted have failed by errors of their own.
+    earlier   numbers of trials that failed before this command; None: those that have failed by now
+    Raises SpikeseqError with the last error where, but for those, as many trials as are wanted have failed by errors of
+    their own.
     """
-    with open_study(sweep, worker) as study:
-        _until_enough(sweep, study, told)
+    with open_study(sweep) as study:
+        _until_enough(sweep, study, told, frozenset(_failures(study)) if earlier is None else earlier)
 
 
-def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None]) -> None:
+def _failures(study: Any, earlier: frozenset[int] = frozenset()) -> dict[int, str]:
+    """Trials that failed by errors of their own, but for ``earlier`` ones: number -> error."""
+    fail = optuna().trial.TrialState.FAIL
+    return {
+        t.number: t.user_attrs["error"]
+        for t in study.get_trials(deepcopy=False)
+        if t.state == fail and "error" in t.user_attrs and t.number not in earlier
+    }
+
+
+def _give_up(sweep: Sweep, failed: dict[int, str]) -> None:
+    """Raise SpikeseqError where too many trials have failed."""
+    if len(failed) >= sweep.trials:
+        raise SpikeseqError(
+            f"{len(failed)} trials have failed, as many as were asked for; the last: {failed[max(failed)]}"
+        )
+
+
+def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None], earlier: frozenset[int]) -> None:
     package = optuna()
     states = package.trial.TrialState
+
+    def attempt(trial: Any) -> tuple[float, ...]:
+        study.sampler = sampler_of(sweep, trial.number)
+        return run_trial(sweep, trial)
+
     while True:
         with experimental():
             package.storages.fail_stale_trials(study)
         trials = study.get_trials(deepcopy=False)
         done = sum(t.state in (states.COMPLETE, states.PRUNED) for t in trials)
-        failed = [t.user_attrs["error"] for t in trials if t.state == states.FAIL and "error" in t.user_attrs]
-        if len(failed) >= sweep.trials:
-            raise SpikeseqError(f"{len(failed)} trials have failed, as many as were asked for; the last: {failed[-1]}")
+        _give_up(sweep, _failures(study, earlier))
         if done >= sweep.trials:
             return
         if done + sum(t.state == states.RUNNING for t in trials) >= sweep.trials:
@@ -105,7 +132,7 @@ def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None]) -> None
             continue
         with experimental():
             study.optimize(
-                lambda trial: run_trial(sweep, trial), 1, catch=(SpikeseqError, RuntimeError),
+                attempt, 1, catch=(SpikeseqError, RuntimeError),
                 callbacks=[lambda _, trial: told(trial)],
             )  # fmt: skip
 
@@ -113,29 +140,36 @@ def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None]) -> None
 def work_in(sweep: Sweep, workers: int) -> list[int]:
     """Run ``workers`` processes on the study and wait for them; return those that were lost.
 
-    Raises LostProcessError where all were lost before enough trials were finished.
+    Raises SpikeseqError as :func:`work`, LostProcessError where all were lost before enough trials were finished.
     """
-    with open_study(sweep):  # made once, before they all would
-        pass
+    with open_study(sweep) as study:  # made once, before they all would
+        earlier = frozenset(_failures(study))
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:  # imports once for all workers
         context.set_forkserver_preload(["spikeseq.cli.main", "optuna"])
     threads = max(1, torch.get_num_threads() // workers)
-    processes = [context.Process(target=_work, args=(sweep, k, threads)) for k in range(workers)]
+    processes = [context.Process(target=_work, args=(sweep, threads, earlier)) for _ in range(workers)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
     lost = [k for k, process in enumerate(processes) if process.exitcode]
     if len(lost) == workers:
+        with open_study(sweep) as study:
+            failed = _failures(study, earlier)
+        _give_up(sweep, failed)
+        cause = f"; the last error of a trial: {failed[max(failed)]}" if failed else ""
         raise LostProcessError(
             f"all {workers} workers of the sweep were lost (exit statuses {[p.exitcode for p in processes]}); finished "
-            "trials are kept: run the same command to go on"
+            f"trials are kept: run the same command to go on{cause}"
         )
     return lost
 
 
-def _work(sweep: Sweep, worker: int, threads: int) -> None:
+def _work(sweep: Sweep, threads: int, earlier: frozenset[int]) -> None:
     torch.set_num_threads(threads)
-    work(sweep, worker)
+    try:
+        work(sweep, earlier=earlier)
+    except SpikeseqError as error:  # without a traceback
+        sys.exit(f"error: a worker of the sweep: {error}")
