@@ -16,7 +16,9 @@ from spikeseq.train.module import ClassifierModule
 from spikeseq.train.recipe import read_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-FILES = sorted(path for path in RECIPES.rglob("*.yaml") if path.parent.name != "multi30k")  # test_translate_fit.py
+FILES = sorted(
+    path for path in RECIPES.rglob("*.yaml") if not path.parent.name.startswith("multi30k")
+)  # test_translate_fit.py
 # (data set, options) -> L (cut), I, classes
 SHAPES = {
     ("digits", "rows", None): (8, 8, 10),

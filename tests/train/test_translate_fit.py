@@ -83,11 +83,14 @@ def test_eight_pairs_are_learned_by_heart(eight, cell, attention, least):
         )
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+SMALL = RECIPES.with_name("multi30k_small")
+
+
+@pytest.mark.parametrize("path", sorted((*RECIPES.glob("*.yaml"), *SMALL.glob("*.yaml"))), ids=lambda path: path.stem)
 def test_every_recipe_is_read_and_run_for_one_batch(eight, path):
     small = ["model.hidden_size=16", "model.translation.embedding_size=16", "data.batch_size=8"]
     read = read_recipe(path, ["train.epochs=1", "train.compile=never", *small])
-    assert read.name == f"multi30k/{path.stem}"
+    assert read.name == f"{path.parent.name}/{path.stem}"
     assert path.read_text().startswith("# ")
     run = fit(read, eight / "run", progress=False)
     model, settings, notes = load_model(eight / "run" / "model.pt")
@@ -95,7 +98,7 @@ def test_every_recipe_is_read_and_run_for_one_batch(eight, path):
     assert (len(Tokenizer.from_json(notes["tokenizer"])), notes["languages"]) == (model.vocabulary, ["de", "en"])
     assert all(p.isfinite().all() for p in model.parameters())
     assert run.record.metrics["parameters"] > 0
-    spiking = read_recipe(RECIPES / "spiking.yaml")  # and the comparison is fair
+    spiking = read_recipe(path.with_name("spiking.yaml"))  # and the comparison is fair
     own = read_recipe(path)
     assert (own.data, own.train, own.beam_width) == (spiking.data, spiking.train, spiking.beam_width)
     if own.model.cell in ("relu", "glu", "lif"):
