@@ -1,4 +1,7 @@
-"""Checks at the border: shapes, lengths and time steps, with errors that name the argument, its value and the remedy."""
+"""Checks at the border: shapes, lengths and time steps, with errors that name the argument, its value and the remedy.
+
+And which rows stand for all of a split: :func:`spaced`.
+"""
 
 from __future__ import annotations
 
@@ -92,3 +95,9 @@ def check_lengths(lengths: Tensor | list[int], batch: int, seq_len: int) -> Tens
         wrong = int(out.max()) if int(out.max()) > seq_len else int(out.min())
         raise ShapeError(f"lengths holds {wrong}: the batch has {seq_len} elements; pass lengths from 1 to {seq_len}")
     return out.long()
+
+
+def spaced(n: int, most: int) -> Tensor:
+    """Indices of at most so many of n rows, evenly spaced, first and last among them (one: the first)."""
+    kept = min(most, n)
+    return torch.arange(kept) * (n - 1) // max(1, kept - 1)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from spikeseq.conversion.calibrate import spaced
 from spikeseq.energy import compare, price
 from spikeseq.nn.checkpoint import load_model
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.report.record import read_record
+from spikeseq.shapes import spaced
 
 STAGES = ("hard", "quantized", "spiking")
 

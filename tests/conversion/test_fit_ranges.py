@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeseq.conversion.calibrate import fit_clips, fit_thresholds, spaced
+from spikeseq.conversion.calibrate import fit_clips, fit_thresholds
 from spikeseq.ops.spike import hard_gate
+from spikeseq.shapes import spaced
 
 
 def staircase(u: float, levels: int | None) -> float:

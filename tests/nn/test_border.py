@@ -54,6 +54,9 @@ def test_a_classifier_takes_batches(cell):
     """[L, I] would be read as logits of the last feature."""
     with pytest.raises(ShapeError, match=r"x has shape \(5, 3\): pass \[B, L, I\]; x.unsqueeze\(0\) for one sequence"):
         snn.SequenceClassifier(3, 5, 2, cell)(torch.zeros(5, 3))
+    for model in (snn.SequenceClassifier(3, 5, 2, cell), snn.FrameClassifier(3, 5, 2, cell)):
+        with pytest.raises(ShapeError, match=r"x is torch\.float64, the weights are torch\.float32"):
+            model(torch.zeros(1, 5, 3).double())
     with pytest.raises(ShapeError, match="x has 4 features"):
         snn.SequenceClassifier(3, 5, 2, cell)(torch.zeros(1, 5, 4))
     with pytest.raises(ShapeError, match=r"pass \[L, B, I\]; x.unsqueeze\(1\)"):

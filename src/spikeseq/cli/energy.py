@@ -13,7 +13,6 @@ from torch import nn
 from spikeseq.cli.data_of import calibration_rows, data_of, recipe_of
 from spikeseq.cli.energy_layers import energy_of_layers
 from spikeseq.conversion import ConvertConfig, convert
-from spikeseq.conversion.calibrate import spaced
 from spikeseq.data import Data, SequenceData, TextData
 from spikeseq.energy import Comparison, PriceTable, audit, compare, price, read_table
 from spikeseq.energy.compare import FORMATS, MEMORIES, has_counterparts, rows
@@ -31,6 +30,7 @@ from spikeseq.report.energy_plots import stacked_energy
 from spikeseq.report.figure import save_png
 from spikeseq.report.record import new_record, write_record
 from spikeseq.report.table import Column, rich_table
+from spikeseq.shapes import spaced
 from spikeseq.train.evaluate import text_rows
 from spikeseq.train.inputs import load_data
 

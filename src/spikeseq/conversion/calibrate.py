@@ -23,6 +23,7 @@ from spikeseq.nn.observe import observing
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.ops.reference import preactivation
 from spikeseq.ops.spike import hard_gate
+from spikeseq.shapes import spaced
 
 THRESHOLDS = torch.linspace(1.0, 10.0, 91)  # candidates for V, unit of a
 CLIPS = torch.linspace(0.1, 2.0, 96)  # candidates for gam
@@ -92,12 +93,6 @@ def _check_features(name: str, module: nn.Module, x: Any) -> None:
         raise ShapeError(
             f"module {name or 'model'!r} gets {data.shape[-1]} features, it takes input_size={size}; check the data"
         )
-
-
-def spaced(n: int, most: int) -> Tensor:
-    """Indices of at most so many of n rows, evenly spaced, first and last among them (one: the first)."""
-    kept = min(most, n)
-    return torch.arange(kept) * (n - 1) // max(1, kept - 1)
 
 
 class Rows(NamedTuple):

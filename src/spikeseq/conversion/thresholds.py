@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikeseq.conversion.calibrate import batches, spaced
+from spikeseq.conversion.calibrate import batches
 from spikeseq.errors import ConfigError, DataError
 from spikeseq.nn.kinds import SMALLEST
 from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.observe import Seen, observing
+from spikeseq.shapes import spaced
 
 KEPT = 1 << 16  # currents of a channel that a percentile is taken of
 

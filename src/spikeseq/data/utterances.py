@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from spikeseq.errors import DataError
+from spikeseq.shapes import spaced
 
 NO_LABEL = -100  # of a frame without a class, and of padding: no loss and no metric counts it
 BLANK = "<blank>"
@@ -62,7 +63,7 @@ class Utterances:
         """
         frames = min(frames, int(self.length.max()))
         there = np.flatnonzero(self.length >= frames)
-        rows = there[np.arange(kept := min(count, len(there))) * (len(there) - 1) // max(1, kept - 1)]
+        rows = there[spaced(len(there), count).numpy()]
         return torch.from_numpy(np.stack([self.features(row)[:frames] for row in rows]))
 
 

@@ -17,7 +17,7 @@ from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, St
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.sequence import valid_mask
 from spikeseq.ops.schedule import Order
-from spikeseq.shapes import check_batch, check_lengths, check_size
+from spikeseq.shapes import check_batch, check_dtype, check_lengths, check_size
 
 CELLS: dict[str, Any] = {
     "torch_lstm": nn.LSTM,
@@ -130,6 +130,7 @@ class SequenceClassifier(RecurrentReadout):
     def forward(self, x: Tensor, lengths: Tensor | list[int] | None = None) -> Tensor:
         """``x [B, L, I]``, true lengths ``[B]`` or None (all L) -> logits ``[B, classes]``; padding changes nothing."""
         check_batch(x, self.input_size, True)
+        check_dtype(x, self.readout.weight)
         lengths = None if lengths is None else check_lengths(lengths, x.shape[0], x.shape[1])
         return self.classify(run_layers(self.rnn, x, lengths), lengths)
 

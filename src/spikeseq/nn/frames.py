@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from spikeseq.nn.classifier import RecurrentReadout, run_layers
-from spikeseq.shapes import check_batch, check_lengths
+from spikeseq.shapes import check_batch, check_dtype, check_lengths
 
 
 class FrameClassifier(RecurrentReadout):
@@ -36,6 +36,7 @@ class FrameClassifier(RecurrentReadout):
     def forward(self, x: Tensor, lengths: Tensor | list[int] | None = None) -> Tensor:
         """Sequences and their true lengths ``[B]`` or None (all L) -> logits, 0 behind a row's length."""
         check_batch(x, self.input_size, self.batch_first)
+        check_dtype(x, self.readout.weight)
         x = x if self.batch_first else x.transpose(0, 1)
         lengths = None if lengths is None else check_lengths(lengths, x.shape[0], x.shape[1])
         output = self.dropout(run_layers(self.rnn, x, lengths))

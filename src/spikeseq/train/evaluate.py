@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikeseq.conversion.calibrate import spaced
 from spikeseq.data import Data, SequenceData, SpeechData, Split, TextData, TranslationData
 from spikeseq.energy import compare, count, multiplications, price
 from spikeseq.energy.compare import FORMATS, MEMORIES, has_counterparts
@@ -20,6 +19,7 @@ from spikeseq.nn.spiking import as_spiking
 from spikeseq.nn.text import TextClassifier
 from spikeseq.nn.translation import Translator
 from spikeseq.ops.fuse import CompileMode, compiling
+from spikeseq.shapes import spaced
 from spikeseq.train.batches import eval_batches
 from spikeseq.train.buckets import eval_pairs, eval_texts, eval_utterances
 from spikeseq.train.hmm import phone_error_rate

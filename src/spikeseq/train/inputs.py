@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from spikeseq import data as data_sets
-from spikeseq.conversion.calibrate import spaced
 from spikeseq.data import Data, SequenceData, SpeechData, TextData, TranslationData
 from spikeseq.data.speech.augment import augmenter, masker
 from spikeseq.data.speech.augmentation import Augmentation
 from spikeseq.data.text.pairs import PairBatch
 from spikeseq.errors import ConfigError
+from spikeseq.shapes import spaced
 from spikeseq.train.batches import eval_batches, image_shifter, train_batches
 from spikeseq.train.buckets import eval_pairs, eval_texts, eval_utterances, train_pairs, train_texts, train_utterances
 from spikeseq.train.recipe import Recipe
