@@ -176,7 +176,7 @@ def test_each_layout_is_compiled_once(machine):
 def test_compiled_code_refuses_another_layout(machine):
     """It reads memory by the strides it was made for: it must not run on others."""
     with compiling("always"):
-        function = fuse.choose(fuse.advance(HalvingStep(), State, tuple), 1)
+        function = fuse.choose(fuse.advance(HalvingStep(), State, tuple), 1, "always")
     a, b, c = (torch.ones(2, 4) for _ in range(3))
     function(a, None, None, (b,), (), None, (c,), None)
     assert (c == 1.5).all()
@@ -194,13 +194,28 @@ def test_small_work_is_not_compiled(machine):
     machine.setattr(fuse, "_compiled", fail)
     lstm_sum()
     assert not fuse._broken
-    with compiling("never"):
-        machine.setattr(fuse, "COMPILE_FROM", 1)
-        function = fuse.advance(LSTMStep(), LSTMState, tuple)
-        assert fuse.choose(function, 1 << 30) is function
-    assert fuse.choose(function, 1 << 30) is not function
+    machine.setattr(fuse, "COMPILE_FROM", 1)
+    function = fuse.advance(LSTMStep(), LSTMState, tuple)
+    assert fuse.choose(function, 1 << 30, "never") is function
+    assert fuse.choose(function, 1 << 30, "auto") is not function
     fuse._broken.append("no compiler")
-    assert fuse.choose(function, 1 << 30) is function
+    assert fuse.choose(function, 1 << 30, "auto") is function
+
+
+@pytest.mark.parametrize("mode", ["always", "never"])
+def test_a_backward_pass_outside_the_block_runs_as_its_forward_pass_did(machine, mode):
+    """Lightning, and most loops, call backward() behind the block that chose how the forward pass runs."""
+    made = []
+    machine.setattr(fuse, "COMPILE_FROM", 1)  # "auto" would compile this
+    compiled = fuse._compiled
+    machine.setattr(fuse, "_compiled", lambda *key: made.append(key[0].__name__) or compiled(*key))
+    drive = torch.ones(2, 2, 4, requires_grad=True)
+    with compiling(mode):
+        output, _ = scan(HalvingStep(), drive, None, State(torch.zeros(2, 4)))
+    machine.setattr(fuse, "COMPILE_FROM", 1 << 40)  # and would not compile this
+    output.sum().backward()
+    assert made == (["forward", "backward"] if mode == "always" else [])
+    assert drive.grad[:, 0, 0].tolist() == [1.5, 1.0]
 
 
 def test_blocks_nest_and_end_with_an_error():
@@ -224,9 +239,9 @@ def test_a_step_that_cannot_be_compiled_stops_no_other(caplog):
 
     with fuse.compiling("auto"):
         with pytest.raises(IndexError):  # its own error, from the eager run
-            fuse.choose(bad, 1 << 30)(torch.zeros(8))
+            fuse.choose(bad, 1 << 30, "auto")(torch.zeros(8))
         assert "a step cannot be compiled" in caplog.text
-        other = fuse.choose(torch.neg, 1 << 30)
+        other = fuse.choose(torch.neg, 1 << 30, "auto")
         assert other is not torch.neg
         assert torch.equal(other(torch.ones(8)), -torch.ones(8))
     assert not fuse._broken

@@ -182,12 +182,16 @@ def _can_compile() -> bool:
     return True
 
 
-def choose(function: Callable[..., Any], numbers: int) -> Callable[..., Any]:
+def mode_now() -> CompileMode:
+    """How steps run here; a backward pass, which may run outside the block, is to run as its forward pass did."""
+    return _mode.get()
+
+
+def choose(function: Callable[..., Any], numbers: int, mode: CompileMode) -> Callable[..., Any]:
     """The compiled form of ``function`` where it pays and a compiler is there, else the function itself.
 
     What is returned serves one scan: all calls must have the layout of the first (the compiled code checks it).
     """
-    mode = _mode.get()
     if mode == "never" or (mode == "auto" and (numbers < COMPILE_FROM or _broken)):
         return function
     found: list[Callable[..., Any] | None] = []

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikeseq.errors import ConfigError
-from spikeseq.ops.fuse import advance, choose, output_like, retreat
+from spikeseq.ops.fuse import advance, choose, mode_now, output_like, retreat
 from spikeseq.ops.matmul import product, weight_gradient
 from spikeseq.ops.reference import MaskedStep, Step
 
@@ -116,7 +116,8 @@ class _Scan(torch.autograd.Function):
         for path, s in zip(paths, state, strict=True):
             path[0] = s
         output = None if step.output_is_state else output_like(meta[:3], width, state, params, length)
-        run = choose(advance(*meta[:3]), length * lead.numel() * width)
+        ctx.mode = mode_now()
+        run = choose(advance(*meta[:3]), length * lead.numel() * width, ctx.mode)
         slots = list(zip(*(p.unbind(0) for p in paths), strict=True))
         for start, stop in _chunks(length, lead.numel() * width):
             drive = source[start:stop] if weight is None else _times(source[start:stop], weight, bias)
@@ -140,7 +141,7 @@ class _Scan(torch.autograd.Function):
         wanted = tuple(ctx.needs_input_grad[5 + n_state :])
         lead = paths[0].shape[1:-1]
         numbers = lead.numel() * ctx.width
-        run = choose(retreat(*ctx.meta[:3], wanted), source.shape[0] * numbers)
+        run = choose(retreat(*ctx.meta[:3], wanted), source.shape[0] * numbers, ctx.mode)
         # a gradient of its own for each batch row, summed over rows once at the end: keeps the vjp element-wise
         expanded = tuple(p.expand(*p.shape[:-2], *paths[0].shape[-2:]) for p in params)
         kept = [p for p, want in zip(params, wanted, strict=True) if want]
