@@ -24,7 +24,7 @@ const char *spikeseq_message(spikeseq_status status)
     return "unknown status";
 }
 
-int spikeseq_finite(const float *values, size_t len)
+SPIKESEQ_HOT int spikeseq_finite(const float *values, size_t len)
 {
     int bad = 0;
     for (size_t j = 0; j < len; j++)

@@ -33,28 +33,29 @@ static SPIKESEQ_INLINE uint16_t pair(const int8_t *row, size_t j)
 
 static SPIKESEQ_INLINE int upper(uint16_t word) { return (int16_t)word >> 8; } /* arithmetic, as in every compiler */
 
-/* `minus` is a constant of each instance */
+/* `minus` and how many rows there are, 1 to 4, are constants of each instance */
+static SPIKESEQ_INLINE void group(uint16_t *restrict words, uint16_t *restrict uppers, const int8_t *restrict a,
+                                  const int8_t *restrict b, const int8_t *restrict c, const int8_t *restrict d,
+                                  size_t pairs, int count, int minus)
+{
+    for (size_t j = 0; j < pairs; j++) {
+        const uint16_t p = pair(a, j), q = count > 1 ? pair(b, j) : 0, r = count > 2 ? pair(c, j) : 0, s = count > 3 ? pair(d, j) : 0;
+        const int four = (p + q) + (r + s), high = (upper(p) + upper(q)) + (upper(r) + upper(s));
+        words[j] = (uint16_t)(minus ? words[j] - four : words[j] + four);
+        uppers[j] = (uint16_t)(minus ? uppers[j] - high : uppers[j] + high);
+    }
+}
+
 static SPIKESEQ_INLINE void rows_into(uint16_t *restrict words, uint16_t *restrict uppers, const int8_t *restrict rows,
                                       size_t width, size_t pairs, const uint32_t *restrict list, size_t count, int minus)
 {
-    size_t e = 0;
-    for (; e + 4 <= count; e += 4) {
-        const int8_t *restrict a = rows + list[e] * width, *restrict b = rows + list[e + 1] * width;
-        const int8_t *restrict c = rows + list[e + 2] * width, *restrict d = rows + list[e + 3] * width;
-        for (size_t j = 0; j < pairs; j++) {
-            const uint16_t p = pair(a, j), q = pair(b, j), r = pair(c, j), s = pair(d, j);
-            const int four = (p + q) + (r + s), high = (upper(p) + upper(q)) + (upper(r) + upper(s));
-            words[j] = (uint16_t)(minus ? words[j] - four : words[j] + four);
-            uppers[j] = (uint16_t)(minus ? uppers[j] - high : uppers[j] + high);
-        }
-    }
-    for (; e < count; e++) {
-        const int8_t *restrict a = rows + list[e] * width;
-        for (size_t j = 0; j < pairs; j++) {
-            const uint16_t p = pair(a, j);
-            words[j] = (uint16_t)(minus ? words[j] - p : words[j] + p);
-            uppers[j] = (uint16_t)(minus ? uppers[j] - upper(p) : uppers[j] + upper(p));
-        }
+    for (; count >= 4; count -= 4, list += 4)
+        group(words, uppers, rows + list[0] * width, rows + list[1] * width, rows + list[2] * width, rows + list[3] * width, pairs, 4, minus);
+    switch (count) {
+    case 3: group(words, uppers, rows + list[0] * width, rows + list[1] * width, rows + list[2] * width, rows, pairs, 3, minus); break;
+    case 2: group(words, uppers, rows + list[0] * width, rows + list[1] * width, rows, rows, pairs, 2, minus); break;
+    case 1: group(words, uppers, rows + list[0] * width, rows, rows, rows, pairs, 1, minus); break;
+    default: break;
     }
 }
 

@@ -30,9 +30,7 @@ static void rows_of_spikes(spikeseq_stream *stream, size_t inputs, size_t width)
     memset(stream->drive_int8, 0, width * sizeof *stream->drive_int8);
     spikeseq_event_add_int8(stream->drive_int8, layer->input_rows, width, stream->packets, inputs, stream->list,
                             stream->scratch);
-    for (size_t j = 0; j < width; j++)
-        stream->drive[j] = (float)stream->drive_int8[j];
-    spikeseq_scale_int8(layer, width, spikeseq_largest_drive(model), stream->drive, stream->drive_int8);
+    spikeseq_scale_int8(layer, width, spikeseq_largest_drive(model), 1.0f, stream->drive_int8);
 }
 
 static spikeseq_status direct(spikeseq_stream *stream, const float *x, size_t inputs, size_t width)
@@ -41,14 +39,15 @@ static spikeseq_status direct(spikeseq_stream *stream, const float *x, size_t in
     spikeseq_counters *did = stream->counters;
     uint64_t spikes;
     const int events = ternary(x, inputs, stream->packets, &spikes);
+    int finite = 1;
     if (events)
         rows_of_spikes(stream, inputs, width);
     else if (model->layers)
         spikeseq_input_product(stream->drive, model->layers->input_rows, model->layers->bias, x, inputs, width);
     else
-        spikeseq_input_product_int8(model->layers_int8, width, spikeseq_largest_drive(model), x, stream->drive,
-                                    stream->drive_int8);
-    if (!spikeseq_finite(stream->drive, width))
+        finite = spikeseq_input_product_int8(model->layers_int8, width, spikeseq_largest_drive(model), x, stream->drive,
+                                             stream->drive_int8);
+    if (!finite || (model->layers && !spikeseq_finite(stream->drive, width)))
         return SPIKESEQ_NOT_FINITE;
     if (!events)
         spikeseq_multiply(stream);

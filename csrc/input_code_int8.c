@@ -3,24 +3,15 @@
 
 #include "internal.h"
 
-/* Two products of 127 times 128 fit 16 bits: half the work where the vectors are as narrow. */
-SPIKESEQ_HOT void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const int8_t *restrict k,
-                                             int32_t *restrict drive)
+void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const int8_t *k, int32_t *drive)
 {
     const size_t inputs = layer->input_size;
-    size_t i = 0;
     memset(drive, 0, width * sizeof *drive);
-    for (; i + 4 <= inputs; i += 4) {
-        const int8_t *restrict a = layer->input_rows + i * width, *restrict b = a + width;
-        const int8_t *restrict c = b + width, *restrict d = c + width;
-        const int16_t p = k[i], q = k[i + 1], r = k[i + 2], s = k[i + 3];
-        for (size_t j = 0; j < width; j++)
-            drive[j] += (int16_t)(p * a[j] + q * b[j]) + (int16_t)(r * c[j] + s * d[j]);
-    }
-    for (; i < inputs; i++) {
-        const int8_t *restrict a = layer->input_rows + i * width;
-        for (size_t j = 0; j < width; j++)
-            drive[j] += k[i] * a[j];
+    for (size_t i = 0; i < inputs; i += 4) {
+        int16_t four[4] = {0};
+        for (size_t l = i; l < i + 4 && l < inputs; l++)
+            four[l - i] = k[l];
+        spikeseq_four_rows(drive, layer->input_rows + i * width, width, four, inputs - i);
     }
     spikeseq_shift_int8(layer, width, limit, drive);
 }

@@ -110,6 +110,7 @@ void spikeseq_readout(spikeseq_stream *stream);
 
 /* int8 twins of the operators above; limits that keep every sum within 32 bits (check_int8.c) */
 enum {
+    SPIKESEQ_MOST_INPUTS = 256, /* whose products with 16-bit values are summed in 32 bits at a time */
     SPIKESEQ_TILE = 4096, /* columns that are summed in 16 bits at a time */
     SPIKESEQ_FRACTION = 16, /* bits of c, y, m and gam behind the point */
     SPIKESEQ_ONE = 1 << SPIKESEQ_FRACTION,
@@ -120,12 +121,14 @@ enum {
 /* of a float32 membrane that nothing ever resets */
 #define SPIKESEQ_LARGEST_V 1e35f
 
-void spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const float *restrict x,
-                                 float *restrict sums, int32_t *restrict drive);
-void spikeseq_scale_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const float *restrict sums,
-                         int32_t *restrict drive); /* sums in units of 2^-r_j -> drive */
-void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const int8_t *restrict k,
-                                int32_t *restrict drive);
+/* drive [width] = W x + b in the units of the sums, sums [width] scratch; 0 where W x leaves float32 */
+int spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const float *x, float *sums,
+                                int32_t *drive);
+/* drive in units of unit 2^-r_j -> in the units of the sums, bias added */
+void spikeseq_scale_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, float unit, int32_t *restrict drive);
+/* sum [width] += k[0] rows[0] + .. + k[3] rows[3]; `there` says how many rows there are: k of the others is 0 */
+void spikeseq_four_rows(int32_t *sum, const int8_t *rows, size_t width, const int16_t *k, size_t there);
+void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const int8_t *k, int32_t *drive);
 void spikeseq_shift_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit,
                          int32_t *restrict drive); /* as scale */
 uint64_t spikeseq_delta_int8(int32_t *restrict held, const int8_t *restrict rows, const int8_t *restrict now,

@@ -3,19 +3,29 @@
 
 #include "internal.h"
 
+/* packets [H] = sum_t h [T][H] */
+SPIKESEQ_HOT static void over_time(int8_t *restrict packets, const int8_t *restrict h, size_t hidden, uint32_t steps)
+{
+    memcpy(packets, h, hidden);
+    for (uint32_t t = 1; t < steps; t++)
+        for (size_t j = 0; j < hidden; j++)
+            packets[j] = (int8_t)(packets[j] + h[t * hidden + j]);
+}
+
+SPIKESEQ_HOT static void scaled(float *restrict total, const int8_t *restrict packets, size_t hidden, float share)
+{
+    for (size_t j = 0; j < hidden; j++)
+        total[j] = (float)packets[j] * share;
+}
+
 void spikeseq_readout(spikeseq_stream *stream)
 {
     const spikeseq_model *model = stream->model;
     const size_t hidden = spikeseq_last_hidden(model);
     const float share = 1.0f / (float)model->time_steps; /* a power of two: exact */
-    const int8_t *h = stream->h + spikeseq_layer_offset(model, model->num_layers - 1);
-    memset(stream->packets, 0, hidden);
-    for (uint32_t t = 0; t < model->time_steps; t++, h += hidden)
-        for (size_t j = 0; j < hidden; j++)
-            stream->packets[j] = (int8_t)(stream->packets[j] + h[j]);
+    over_time(stream->packets, stream->h + spikeseq_layer_offset(model, model->num_layers - 1), hidden, model->time_steps);
     if (!model->outputs) {
-        for (size_t j = 0; j < hidden; j++)
-            stream->total[j] = (float)stream->packets[j] * share;
+        scaled(stream->total, stream->packets, hidden, share);
         return;
     }
     spikeseq_counters *did = &stream->counters[model->num_layers];

@@ -40,7 +40,7 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
     stream->c_int8 = part(&buffer, whole * cells, sizeof *stream->c_int8);
     stream->membrane = part(&buffer, real * gates * widest, sizeof *stream->membrane);
     stream->membrane_int8 = part(&buffer, whole * gates * widest, sizeof *stream->membrane_int8);
-    stream->drive = part(&buffer, (real || direct) * first, sizeof *stream->drive);
+    stream->drive = part(&buffer, (real || (direct && inputs > SPIKESEQ_MOST_INPUTS)) * first, sizeof *stream->drive);
     stream->drive_int8 = part(&buffer, whole * first, sizeof *stream->drive_int8);
     stream->neurons = part(&buffer, real * neurons, sizeof *stream->neurons);
     stream->neurons_int8 = part(&buffer, whole * neurons, sizeof *stream->neurons_int8);

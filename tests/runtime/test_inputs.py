@@ -147,6 +147,14 @@ def test_a_step_that_cannot_work(value):
         runtime.compile(model)
 
 
+def sixteen_bits(x):
+    """float32 -> whole numbers of 16 bits, and the power of two that is their unit."""
+    unit = np.float32(2.0 ** max(np.frexp(np.abs(x).max())[1] - 15, -64))
+    u = x / unit
+    whole = np.trunc(u + np.where(u < 0, np.float32(-0.5), np.float32(0.5)))
+    return np.clip(whole, -32767, 32767).astype(np.float64), float(unit)
+
+
 @pytest.mark.parametrize("code", ["direct", "int8", "delta"])
 @pytest.mark.parametrize("scale", [0.01, 1.0, 1e7])
 def test_what_integers_make_of_the_input_product(scale, code):
@@ -158,7 +166,8 @@ def test_what_integers_make_of_the_input_product(scale, code):
     stream = runtime.compile(model, "int8").stream()
     layer, x, limit = stream.program.layers[0], np.array([60, -0.7, 0.33, -61, 0.125], np.float32), float(1 << 23)
     if code == "direct":
-        product = x.astype(np.float64) @ layer.input_rows * layer.input_scale.astype(np.float64)
+        whole, unit = sixteen_bits(x)
+        product = whole @ layer.input_rows * unit * layer.input_scale.astype(np.float64)
     else:
         u, unit = x / layer.input_step, 2.0 ** layer.input_shift.astype(np.float64)
         product = (
@@ -169,3 +178,46 @@ def test_what_integers_make_of_the_input_product(scale, code):
     stream.step(x)
     found = np.ctypeslib.as_array(stream._rows[0].drive_int8, (24,)) - layer.bias
     np.testing.assert_allclose(found, np.clip(np.floor(product + 0.5), -limit, limit), rtol=1e-6, atol=1e-3)
+
+
+@pytest.mark.parametrize("hidden", [1, 3, 4, 13, 32])
+@pytest.mark.parametrize("inputs", [1, 2, 3, 4, 7, 256, 257, 300, 515])
+def test_every_column_of_every_input(inputs, hidden):
+    """Four rows and sixteen columns at a time, 256 inputs at a time: none is left out, none is taken twice."""
+    torch.manual_seed(inputs)
+    stream = runtime.compile(snn.SpikingLSTM(inputs, hidden, time_steps=1), "int8").stream()
+    layer, x = stream.program.layers[0], np.random.default_rng(inputs).normal(size=inputs).astype(np.float32)
+    whole, unit = sixteen_bits(x)
+    product = whole @ layer.input_rows * unit * layer.input_scale.astype(np.float64)
+    stream.step(x)
+    found = np.ctypeslib.as_array(stream._rows[0].drive_int8, (4 * hidden,)) - layer.bias
+    if inputs <= 256:  # one sum of integers, rounded to float32 once
+        assert np.array_equal(found, np.floor(product.astype(np.float32) + np.float32(0.5)))
+    else:
+        np.testing.assert_allclose(found, product, atol=0.51)
+
+
+@pytest.mark.parametrize("largest", [1e-40, 2.0**-70, 1e-9, 1.0, 32768.0, 3e30])
+def test_a_value_of_any_size_is_a_whole_number_of_its_unit(largest):
+    """The largest keeps 15 bits or, below 2^-64, its distance to it; what is too small for any current counts as 0."""
+    model = snn.SpikingLSTM(2, 4, time_steps=1)
+    with torch.no_grad():
+        model.weight_ih_l0.fill_(1.0)
+    stream = runtime.compile(model, "int8").stream()
+    layer, x = stream.program.layers[0], np.array([largest, -0.3 * largest], np.float32)
+    stream.step(x)
+    found = np.ctypeslib.as_array(stream._rows[0].drive_int8, (16,)) - layer.bias
+    wanted = np.clip(
+        x.astype(np.float64) @ layer.input_rows * layer.input_scale.astype(np.float64), -(1 << 24), 1 << 24
+    )
+    np.testing.assert_allclose(found, wanted, rtol=2.0**-15, atol=0.51)
+
+
+def test_a_product_beyond_float32_is_refused():
+    model = snn.SpikingLSTM(2, 4, time_steps=1)
+    with torch.no_grad():
+        model.weight_ih_l0.fill_(1.0)
+    stream = runtime.compile(model, "int8").stream()
+    with pytest.raises(DataError, match="W x"):
+        stream.step(np.full(2, 3e38, np.float32))
+    stream.step(np.full(2, 1e30, np.float32))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,7 +44,9 @@ class Stream:
         self._x = np.zeros((batch_size, program.input_size), np.float32)
         self._y = np.zeros((batch_size, program.output_size), np.float32)
         self._shapes = (self._x.shape, self._x.shape[1:]) if batch_size == 1 else (self._x.shape,)
-        self._step = self._arguments(self._x, self._y)
+        self._first = self._y[0]
+        own = self._arguments(self._x, self._y)
+        self._steps = [functools.partial(self._library.spikeseq_step, *arguments) for arguments in own]
 
     def step(self, x: ArrayLike) -> NDArray[np.float32]:
         """One element ``[I]`` (one sequence) or ``[B, I]`` -> what the model gives for it, ``[O]`` or ``[B, O]``.
@@ -55,8 +58,10 @@ class Stream:
         if not (type(x) is np.ndarray and x.dtype is _FLOAT and x.shape in self._shapes):
             x = self._values(x, (1, 2))
         self._x[...] = x
-        self._each(self._library.spikeseq_step, self._step)
-        return self._y.copy() if x.ndim == 2 else self._y[0].copy()
+        for b, step in enumerate(self._steps):
+            if status := step():
+                self._refuse(b, status)
+        return self._y.copy() if x.ndim == 2 else self._first.copy()
 
     def run(self, x: ArrayLike) -> NDArray[np.float32]:
         """A chunk ``[L, I]`` or ``[L, B, I]`` -> ``[L, H]`` or ``[L, B, H]``; a readout gives its last.
@@ -70,7 +75,9 @@ class Stream:
         size = self.program.output_size
         rows = np.ascontiguousarray(values.reshape(len(values), self.batch_size, -1).swapaxes(0, 1))
         y = np.empty((self.batch_size, 1 if self.program.readout else len(values), size), np.float32)
-        self._each(self._library.spikeseq_sequence, self._arguments(rows, y))
+        for b, own in enumerate(self._arguments(rows, y)):
+            if status := self._library.spikeseq_sequence(*own):
+                self._refuse(b, status)
         y = y[:, 0] if self.program.readout else y.swapaxes(0, 1)
         return y.reshape(*y.shape[:-2], size) if values.ndim == 2 else y
 
@@ -141,14 +148,10 @@ class Stream:
             for b, row in enumerate(self._rows)
         ]  # fmt: skip
 
-    def _each(self, call: Any, arguments: list[tuple[Any, ...]]) -> None:
-        """Call C for each sequence."""
-        for b, own in enumerate(arguments):
-            status = call(*own)
-            if status:
-                raise DataError(
-                    f"x of sequence {b}: {lib.message(self._library, status)}, or W x + b is; this element was not taken"
-                )
+    def _refuse(self, b: int, status: int) -> NoReturn:
+        raise DataError(
+            f"x of sequence {b}: {lib.message(self._library, status)}, or W x + b is; this element was not taken"
+        )
 
 
 def _apart(layer: Mapping[str, int]) -> list[dict[str, int]]:
