@@ -50,15 +50,15 @@ static void count_grid(spikeseq_counters *did, const spikeseq_model *model, uint
     did->neuron_updates += (speaks ? 3 : 2) * hidden;
 }
 
-/* the same of streams; a leak is a product by that rule, in int8 it is shifts */
+/* the same of streams */
 static void count_streams(spikeseq_counters *did, const spikeseq_element *e)
 {
-    const int leaky = e->layer ? e->layer->leak != NULL : e->layer8->leak != NULL;
+    const uint32_t products = e->layer ? e->layer->leak_products : e->layer8->leak_products;
     did->gated_adds += 3 * e->hidden;
     did->comparisons += 9 * e->hidden;
-    did->neuron_updates += 6 * e->hidden;
-    did->macs += leaky ? 3 * e->hidden : 0;
-    did->elementwise += leaky ? 3 * e->hidden : 0;
+    did->neuron_updates += 6 * e->hidden + (e->layer ? e->layer->leak_additions : e->layer8->leak_additions);
+    did->macs += products;
+    did->elementwise += products;
 }
 
 /* the same of LIF neurons (spikeseq/energy/spiking.py) */

@@ -69,7 +69,7 @@ typedef enum { SPIKESEQ_DIRECT = 0, SPIKESEQ_INT8 = 1, SPIKESEQ_DELTA = 2 } spik
 typedef struct {
     uint32_t input_size;         /* 1 .. 2^20; above the first layer: H of the layer below */
     uint32_t hidden_size;        /* 1 .. 2^16 */
-    uint32_t leak_products, leak_additions; /* LIF, for the counters: of leak v + I of all units */
+    uint32_t leak_products, leak_additions; /* for the counters: of leak v + I of all units; streams: beside the addition of I */
     const float *input_rows;     /* [I][G]; W' where the input is coded */
     const float *recurrent_rows; /* [H][4H] */
     const float *bias;           /* [G], or NULL */

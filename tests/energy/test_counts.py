@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence
 
 import spikeseq.nn as snn
+from spikeseq import runtime
 from spikeseq.energy import count
 from spikeseq.errors import ConversionError, DataError
 
@@ -386,3 +387,31 @@ def test_a_row_of_zeros_or_ones_is_counted_as_the_others(model):
     assert count(model, binary.split(1, rows)) == count(model, binary)
     assert count(model, binary).per_layer[0].macs == 0
     assert all(layer.analog is None for layer in whole.per_layer)
+
+
+LEAKS = {
+    0.0: (0, 0),
+    0.5: (0, 0),
+    0.75: (0, 1),
+    0.875: (0, 1),
+    0.6875: (0, 2),
+    0.9: (1, 0),
+}  # products, additions of leak v
+
+
+@pytest.mark.parametrize(("i", "f", "o"), [(0.5, 0.5, 0.5), (0.75, 0.875, 0.6875), (0.9, 0.9, 0.9), (0.0, 0.75, 0.9)])
+def test_a_leak_that_is_a_sum_of_powers_of_two_is_no_product(i, f, o):
+    """1 - 2^-k is a shift and a subtraction, as in the audit; each unit's own, learned value decides, in C as well."""
+    own = snn.StreamLSTM(I, H, time_steps=2, leak=0.9)
+    with torch.no_grad():
+        own.leak_l0.copy_(torch.tensor([i, f, o])[:, None].expand(3, H))
+    x = data(1).float()
+    found, without = (count(m, x).per_layer[0] for m in (own, snn.StreamLSTM(I, H, time_steps=2)))
+    products, additions = (sum(LEAKS[leak][k] for leak in (i, f, o)) for k in (0, 1))
+    nodes = L * 2 * H
+    assert (found.elementwise, found.macs - without.macs) == (products * nodes, products * nodes)
+    assert found.neuron_updates - without.neuron_updates == additions * nodes
+    stream = runtime.compile(own).stream()
+    stream.run(x[:, 0].numpy())
+    counted = stream.counters()["l0"]
+    assert (counted["elementwise"], counted["neuron_updates"]) == (found.elementwise, found.neuron_updates)

@@ -12,7 +12,8 @@ Per sequence element, H units, I inputs, T time steps, b = ceil(log2(T + 1)) bit
       grid, a replica that coasts  0              1               2 (r, E)
       grid with max_packet                        2 more
       streams                      3              9               6 (three resets, c, m twice)
-      LIF leak                     3 more element-wise MACs
+      LIF leak                     3 more element-wise MACs; a leak that is a sum of d powers of two (leaks.py): d - 1 neuron
+                                   updates in place of one
 
 A packet of k spikes counts k adds but one access to memory: a row of 4 H weights, and every membrane read and written.
 """
@@ -27,6 +28,7 @@ from torch import Tensor
 
 from spikeseq.energy.counts import LayerCount
 from spikeseq.energy.dense import dense_recurrent, few_bits, spike_counts, times
+from spikeseq.energy.leaks import leak_operations
 from spikeseq.energy.registry import Call, register
 from spikeseq.nn.kinds import GridKind, HardKind, Kind, QuantizedKind, StreamKind
 from spikeseq.nn.observe import Seen
@@ -99,7 +101,7 @@ def _spiking(name: str, kind: GridKind, seen: Seen, k: Tensor | None, bias: bool
     first = seen.first.abs()
     heard, events = heard_again(sent, first, seen.mask), heard_again(sent > 0, first > 0, seen.mask)
     hidden, elements = sent.shape[-1], elements_of(seen)
-    parts = [_nodes(kind, hidden), _product(kind, seen, k, hidden, elements, bias)]
+    parts = [_nodes(kind, hidden, seen), _product(kind, seen, k, hidden, elements, bias)]
     totals = times(parts[0], elements)
     for field, value in [*parts[1].items(), *added(4 * hidden, heard, events).items()]:
         totals[field] = totals.get(field, 0.0) + value
@@ -163,15 +165,20 @@ def changes(seen: Seen) -> Tensor:
     return changes * seen.mask.view(seen.mask.shape[0], *(1,) * (changes.dim() - 3), *seen.mask.shape[1:])
 
 
-def _nodes(kind: GridKind, hidden: int) -> dict[str, float]:
+def _nodes(kind: GridKind, hidden: int, seen: Seen) -> dict[str, float]:
     """Operations of the T nodes of one element that happen without any spike."""
     steps = kind.time_steps
     one: dict[str, Any]
     if isinstance(kind, StreamKind):
-        leaky = 3 if kind.leak < 1 else 0
-        one = {"gated_adds": 3, "comparisons": 9, "neuron_updates": 6, "macs": leaky, "elementwise": leaky}
-        one |= {"weight_reads": 4 + leaky, "state_reads": 4 + 3 + 2, "state_writes": 4 + 3 + 2}
-        return {field: float(value * steps * hidden) for field, value in one.items()}
+        products, additions = 0, 0
+        if kind.leak < 1:  # else IF gates: 1, and not learned
+            products, additions = leak_operations(
+                torch.clamp(getattr(seen.module, f"leak_{seen.part}"), 0, 1), elsewhere=1
+            )
+        one = {"gated_adds": 3 * hidden, "comparisons": 9 * hidden, "neuron_updates": 6 * hidden + additions}
+        one |= {"macs": products, "elementwise": products, "weight_reads": 4 * hidden + products}
+        one |= {"state_reads": (4 + 3 + 2) * hidden, "state_writes": (4 + 3 + 2) * hidden}
+        return {field: float(value * steps) for field, value in one.items()}
     silent = sum(coasts(t) for t in range(1, steps + 1))
     speaking = steps - silent
     per_unit = {

@@ -18,27 +18,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from spikeseq.energy.auditing.operands import is_small_dyadic
 from spikeseq.energy.counts import LayerCount
+from spikeseq.energy.leaks import leak_operations
 from spikeseq.energy.recurrent import elements_of
 from spikeseq.energy.registry import Call, register
 from spikeseq.nn.cuba import CubaLIF
 from spikeseq.nn.lif import IF, LIF
 from spikeseq.nn.observe import Seen
 from spikeseq.nn.readout import Integrator
-
-
-def signed_powers(value: float) -> int:
-    """How many signed powers of two add up to ``value``, at fewest (its non-zero digits in non-adjacent form)."""
-    mantissa, _ = torch.frexp(torch.tensor(value, dtype=torch.float64))
-    whole, digits = int(float(mantissa) * 2**53), 0
-    while whole:
-        if whole & 1:
-            digit = 2 - (whole & 3)
-            whole -= digit
-            digits += 1
-        whole >>= 1
-    return digits
 
 
 @register(LIF, IF, CubaLIF)
@@ -54,13 +41,12 @@ def _neurons(module: LIF | IF | CubaLIF, name: str, seen: Seen) -> LayerCount:
     fields, channels = 1, len(leaks)  # of the state
     if isinstance(module, CubaLIF):
         fields, leaks = 2, torch.cat([leaks, module.current_leak.detach().clamp(0, 1).flatten()])
-    multiplied = [not is_small_dyadic(leak) for leak in leaks]
-    shifted = [0 if product else signed_powers(float(leak)) for leak, product in zip(leaks, multiplied, strict=True)]
+    products, additions = leak_operations(leaks)
     updates = elements * units
     each = updates / channels  # units of a channel, over all elements
-    macs, resets = each * sum(multiplied), updates * (module.step.reset == "subtract")
+    macs, resets = each * products, updates * (module.step.reset == "subtract")
     return LayerCount(
-        name, macs=macs, elementwise=macs, neuron_updates=each * sum(shifted) + resets, comparisons=updates, spikes=spikes,
+        name, macs=macs, elementwise=macs, neuron_updates=each * additions + resets, comparisons=updates, spikes=spikes,
         weight_reads=0.0 if module.channels is None else updates + macs, state_reads=(1 + fields) * updates,
         state_writes=fields * updates + spikes, spike_state_accesses=spikes, elements=elements, recurrent=True,
         weight_words=float(sum(p.numel() for p in module.parameters())), state_words=fields * units,

@@ -64,7 +64,7 @@ class Program:
         """The descriptor; its pointers lead into the arrays that this program keeps."""
         eight, own, readout = self.settings.weights == "int8", self.settings, self.readout
         made = [
-            _layer(arrays, hidden, lib.LayerInt8C if eight else lib.LayerC)
+            _layer(arrays, hidden, lib.LayerInt8C if eight else lib.LayerC, int(own.kind == "streams"))
             for arrays, hidden in zip(self.layers, self.hidden_sizes, strict=True)
         ]
         self._made = (type(made[0]) * len(made))(*made)
@@ -134,7 +134,7 @@ class Program:
             raise CheckpointError(f"program {str(path)!r}: {error}") from error
 
 
-def _layer(arrays: LayerArrays | Int8Arrays, hidden: int, kind: Any) -> Any:
+def _layer(arrays: LayerArrays | Int8Arrays, hidden: int, kind: Any, elsewhere: int) -> Any:
     types = [field[1] for field in kind._fields_ if field[0] in arrays._fields]
     pointers = [_pointer(a, t) for a, t in zip(arrays, types, strict=True)]
-    return kind(len(arrays.input_rows), hidden, *leak_operations(arrays.leak, hidden), *pointers)
+    return kind(len(arrays.input_rows), hidden, *leak_operations(arrays.leak, hidden, elsewhere), *pointers)
