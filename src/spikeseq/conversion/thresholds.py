@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from spikeseq.conversion.calibrate import batches
 from spikeseq.errors import ConfigError, DataError
 from spikeseq.nn.kinds import SMALLEST
+from spikeseq.nn.mode import evaluating
 from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.observe import Seen, observing
 from spikeseq.shapes import spaced
@@ -48,18 +49,13 @@ def init_thresholds(
             f"{type(model).__name__} has no LIF or IF layer; convert() sets the thresholds of LSTM layers"
         )
     kept = list(batches(calibration))
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
     found: dict[str, Tensor] = {}
-    try:
+    with evaluating(model):
         for layer in _order(model, kept[0], names):
             currents = torch.cat([_currents(seen, layer) for x in kept for seen in _see(model, x, layer)])
             found[names[layer]] = _threshold(currents, names[layer], percentile, scale)
             with torch.no_grad():
                 layer.threshold.copy_(found[names[layer]])
-    finally:
-        for module, training in modes.items():
-            module.training = training
     return found
 
 

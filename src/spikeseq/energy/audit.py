@@ -19,10 +19,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from spikeseq.energy.auditing.reach import arguments, checked, evaluating, named, state_of, tensors_of
+from spikeseq.energy.auditing.reach import arguments, checked, named, state_of, tensors_of
 from spikeseq.energy.auditing.trace import Escapes, Trace
 from spikeseq.energy.auditing.values import Found, raised
 from spikeseq.errors import ConfigError
+from spikeseq.nn.mode import evaluating
 from spikeseq.ops.fuse import compiling
 
 

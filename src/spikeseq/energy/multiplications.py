@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from spikeseq.energy.published import corrected_multiplications, published_multiplications
-from spikeseq.energy.synops import count, evaluating
+from spikeseq.energy.synops import count
 from spikeseq.nn.classifier import SequenceClassifier, run_layers
 from spikeseq.nn.current_kinds import GatedKind, LeakyKind
 from spikeseq.nn.frames import FrameClassifier
+from spikeseq.nn.mode import evaluating
 from spikeseq.nn.observe import observing
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.sequence import valid_mask

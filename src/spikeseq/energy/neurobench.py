@@ -26,11 +26,12 @@ from spikeseq.energy.currents import unit_of
 from spikeseq.energy.dense import spike_counts
 from spikeseq.energy.recurrent import changes
 from spikeseq.energy.registry import counted
-from spikeseq.energy.synops import evaluating, inputs_of, several
+from spikeseq.energy.synops import inputs_of, several
 from spikeseq.errors import ConversionError, DataError
 from spikeseq.nn.kinds import GridKind
 from spikeseq.nn.level_kinds import LevelGatedKind
 from spikeseq.nn.lif import IF, LIF
+from spikeseq.nn.mode import evaluating
 from spikeseq.nn.normed_kind import NormedKind
 from spikeseq.nn.observe import Seen, observing
 from spikeseq.nn.readout import Integrator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from spikeseq.energy.registry import Call, Code, counted, rule_of
 from spikeseq.errors import DataError
 from spikeseq.nn.current_kinds import CurrentKind
 from spikeseq.nn.kinds import GridKind, QuantizedKind
+from spikeseq.nn.mode import evaluating
 from spikeseq.nn.observe import observing
 from spikeseq.nn.recurrent import Recurrent
 
@@ -41,18 +41,6 @@ def count(model: nn.Module, batches: Any) -> Counts:
     if not elements:
         raise DataError("batches hold no sequence element: pass at least one row of length 1")
     return Counts(tuple(totals.values()), elements)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block; behind it each module is in the mode that it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def several(batches: Any) -> Iterable[Any]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from spikeseq.nn.coder import Coder
 from spikeseq.nn.kinds import Pass
-from spikeseq.nn.normed_kind import NormedKind, keep_mask
+from spikeseq.nn.normed_kind import NormedKind, sequence_mask
 from spikeseq.ops.cells.current import Body, CurrentState, CurrentStep, Identity, ReachParams
 from spikeseq.ops.cells.gated_current import Gated, GatedParams
 from spikeseq.ops.cells.leaky_current import Leaky, LeakyParams
@@ -126,7 +126,7 @@ class GatedKind(CurrentKind):
     def prepare(self, x: Tensor, values: Mapping[str, Tensor], training: bool) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Draw the dropout mask."""
         hidden = values["weight_ih"].shape[0] // self.gates
-        return x, {**values, "keep": keep_mask(x, hidden, self.recurrent_dropout, training)}
+        return x, {**values, "keep": sequence_mask(x, hidden, self.recurrent_dropout, training)}
 
 
 @dataclass(frozen=True)

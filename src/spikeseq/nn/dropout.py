@@ -18,6 +18,11 @@ class DropoutState(NamedTuple):
     mask: Tensor  # [B, C, ..] 0 or 1 / (1 - p)
 
 
+def keep_mask(x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
+    """0 with probability p, else 1 / (1 - p); dtype and device of ``x``."""
+    return torch.bernoulli(x.new_full(shape, 1 - p)) / (1 - p)
+
+
 class SequenceDropout(nn.Module):
     """In training, drop a unit for a whole sequence with probability p; those kept are scaled by 1 / (1 - p).
 
@@ -44,10 +49,7 @@ class SequenceDropout(nn.Module):
 
     def _run(self, x: Tensor, state: DropoutState | None, lengths: Tensor | None) -> tuple[Tensor, DropoutState]:
         shape = tuple(x.shape[1:])
-        if state is not None:
-            mask = check_state("state.mask", state.mask, shape)
-        else:
-            mask = torch.bernoulli(x.new_full(shape, 1 - self.p)) / (1 - self.p)
+        mask = keep_mask(x, shape, self.p) if state is None else check_state("state.mask", state.mask, shape)
         return x * mask, DropoutState(mask)
 
     def extra_repr(self) -> str:

@@ -13,7 +13,7 @@ from spikeseq.nn.current_kinds import Variant
 from spikeseq.nn.encoding import InputEncoding
 from spikeseq.nn.kinds import SIGMOID_WIDTH, SMALLEST
 from spikeseq.nn.normalize import folded
-from spikeseq.nn.normed_kind import NormedKind, keep_mask
+from spikeseq.nn.normed_kind import NormedKind, sequence_mask
 from spikeseq.ops.cells.current import CurrentState, CurrentStep
 from spikeseq.ops.cells.gated_current import HardGatedState, HardGatedStep, LevelGated, LevelParams
 from spikeseq.ops.reference import MaskedStep, Step
@@ -54,7 +54,7 @@ class HardGatedKind(NormedKind):
     def prepare(self, x: Tensor, values: Mapping[str, Tensor], training: bool) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Draw the dropout mask."""
         hidden = values["threshold"].shape[0]
-        return x, {**values, "keep": keep_mask(x, hidden, self.recurrent_dropout, training)}
+        return x, {**values, "keep": sequence_mask(x, hidden, self.recurrent_dropout, training)}
 
     def hand_out(self, state: Any) -> Any:
         """Hand out what was transmitted last, ``[D, B, H]``, where the state is to be that of an ``nn.GRU``."""

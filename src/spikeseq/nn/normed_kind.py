@@ -10,16 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spikeseq.nn.dropout import keep_mask
 from spikeseq.nn.kinds import Kind, Pass
 from spikeseq.nn.normalize import drive
 from spikeseq.ops.scan import scan
 
 
-def keep_mask(x: Tensor, hidden: int, dropout: float, training: bool) -> Tensor:
+def sequence_mask(x: Tensor, hidden: int, dropout: float, training: bool) -> Tensor:
     """Dropout mask ``[B, H]`` of a whole sequence ``x [L, B, I]``: 0 or 1 / (1 - p); ``[1, 1]`` of 1 where nothing drops."""
     if not (training and dropout):
         return x.new_ones(1, 1)
-    return torch.bernoulli(x.new_full((x.shape[1], hidden), 1 - dropout)) / (1 - dropout)
+    return keep_mask(x, (x.shape[1], hidden), dropout)
 
 
 @dataclass(frozen=True)

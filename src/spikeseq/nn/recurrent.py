@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.errors import ConfigError, ShapeError
+from spikeseq.nn.dropout import keep_mask
 from spikeseq.nn.kinds import Kind
 from spikeseq.nn.observe import Seen, report
 from spikeseq.nn.packing import pack_like, unpack
@@ -168,7 +169,7 @@ class Recurrent(nn.Module):
     def _dropout_mask(self, signal: Tensor) -> Tensor:
         """Mask with the replicas' axis of size 1: all T spikes of a unit are dropped together."""
         shape = (signal.shape[0], 1, *signal.shape[2:]) if self.kind.replicated else signal.shape
-        return torch.bernoulli(signal.new_full(shape, 1 - self.dropout)) / (1 - self.dropout)
+        return keep_mask(signal, shape, self.dropout)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         """Take the weights of a plain ``nn.LSTM``: ranges that it has not keep their present values."""

@@ -64,18 +64,6 @@ def checked(*inputs: Any) -> list[Tensor]:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block; every module's own mode afterwards."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-
-
-@contextmanager
 def named(model: nn.Module, running: list[str]) -> Iterator[None]:
     """Keep the names of the modules that run in ``running``, outermost first."""
 
