@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from spikeseq.cli.main import main
 from spikeseq.errors import SpikeseqError
 from spikeseq.nn.checkpoint import load_model
 from spikeseq.report.record import read_record
@@ -26,7 +27,7 @@ def kill_at(seconds: float | None, function: Callable[..., None], *arguments: An
     The process is forked from a server that has imported everything, so that the time is that of the work.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["spikeseq.cli.main", "optuna"])
+    context.set_forkserver_preload(["spikeseq.cli.main", "spikeseq.cli.commands", "spikeseq.cli.export", "optuna"])
     process = context.Process(target=function, args=arguments)
     process.start()
     process.join(seconds)
@@ -49,6 +50,13 @@ def start_worker(sweep: Sweep) -> None:
     """Work on a sweep until it is done."""
     _quiet()
     work(sweep)
+
+
+def command(arguments: list[str]) -> None:
+    """What ``spikeseq`` does with these arguments."""
+    _quiet()
+    if status := main(arguments):
+        raise SystemExit(status)
 
 
 def _quiet() -> None:

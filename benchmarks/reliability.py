@@ -1,7 +1,8 @@
 """What a kill, a damaged file or another runtime does: counted, into one record.
 
 Trainings are killed (SIGKILL) at random moments and resumed until they are done; the result must be that of an unbroken
-run, bit for bit. Workers of a sweep are killed; no finished trial may be lost. Files that readers get are damaged at
+run, bit for bit. Workers of a sweep are killed; no finished trial may be lost. Conversions and exports are killed: what stands
+where they write is nothing, what stood there before, or the whole. Files that readers get are damaged at
 random: each must give an error of spikeseq's own, or what was written. Networks run in ONNX Runtime and through NIR.
 """
 
@@ -18,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+import spikeseq.nn as snn
 from common import Column, console, finish, positive, show
-from kills import checked, kill_at, start_worker, train
+from kills import checked, command, kill_at, start_worker, train
 from parity import parity_rows, summary
 from spikeseq import runtime
 from spikeseq.errors import SpikeseqError
-from spikeseq.nn.checkpoint import load_model
+from spikeseq.nn.checkpoint import load_model, read_content, save_model
+from spikeseq.nn.layers_file import save_layers
 from spikeseq.report.record import read_record
 from spikeseq.runtime.library import library_path
 from spikeseq.train.fit import fit
@@ -33,6 +37,12 @@ from spikeseq.train.sweep.result import trial_rows
 from spikeseq.train.sweep.space import make_space
 from spikeseq.train.sweep.study import Sweep, open_study
 
+COMMANDS = {  # a name: words of the command line, which models it takes
+    "conversion": (["convert"], "classifier"),
+    "export c": (["export", "c"], "classifier"),
+    "export onnx": (["export", "onnx"], "classifier"),
+    "export nir": (["export", "nir"], "LIF network"),
+}
 COLUMNS = (Column("what"), Column("tried", digits=0), Column("good", "as it must be", digits=0), Column("detail"))
 
 
@@ -56,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(scratch)
         rows = [kills_of_training(folder, options.kills, chance)]
         rows.append(kills_of_workers(folder, options.workers, chance, rows[0].pop("seconds")))
+        names = [name for name in COMMANDS if name != "export c" or library_path() is not None]
+        rows += [kills_of_command(folder, name, options.kills, chance) for name in names]
         rows += damaged_files(folder, options.files, chance)
         parity = parity_rows(folder, *((60, 8) if options.quick else (150, 200)))
         rows.append(summary(parity))
@@ -124,6 +136,55 @@ def kills_of_workers(folder: Path, workers: int, chance: random.Random, seconds:
         "what": "finished trials of a sweep whose workers were killed: kept as they were", "tried": len(known), "good": kept,
         "kills": kills, "detail": f"{kills} workers killed; {len(found)} trials finished in the end of {sweep.trials} wanted",
     }  # fmt: skip
+
+
+def models_of(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Two models each: the trained classifier and one with other weights; two networks of LIF neurons."""
+    classifier, other = folder / "whole" / "model.pt", folder / "other.pt"
+    model, settings, notes = load_model(classifier)
+    with torch.no_grad():
+        model.readout.bias.add_(0.25)
+    save_model(other, model, settings, read_content(classifier)["sizes"], notes)
+    networks = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        networks.append(
+            save_layers(folder / f"lif{seed}.pt", snn.Sequential(nn.Linear(8, 8), snn.LIF(8)), element_shape=(8,))
+        )
+    return {"classifier": (other, classifier), "LIF network": (networks[0], networks[1])}
+
+
+def kills_of_command(folder: Path, name: str, kills: int, chance: random.Random) -> dict[str, Any]:
+    """Kill a command at random moments, every other time over what the same command made of another model."""
+    words, models = COMMANDS[name]
+    place, good, done, cut = folder / name.replace(" ", "_"), 0, 0, 0
+    place.mkdir()
+    old, new = ([*words, str(model), "--out"] for model in models_of(folder)[models])
+    kill_at(None, command, [*new, str(place / "warm")])  # the fork server has imported everything then
+    began = time.perf_counter()
+    kill_at(None, command, [*new, str(place / "whole")])
+    seconds, whole = time.perf_counter() - began, files_of(place / "whole")
+    while cut < kills:
+        target = place / f"target{done}"
+        if done % 2:
+            kill_at(None, command, [*old, str(target)])
+        before = files_of(target)
+        cut += not kill_at(chance.uniform(0.02, 1.0) * seconds, command, [*new, str(target)])
+        left = files_of(target)
+        kill_at(None, command, [*new, str(target)])
+        good += left in (before, whole) and files_of(target) == whole
+        done += 1
+    return {
+        "what": f"{name}, killed at random moments: nothing, the earlier files or all new ones; again: the same",
+        "tried": done, "good": good, "kills": cut, "detail": f"{cut} kills, {done - cut} ended before",
+    }  # fmt: skip
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    """What stands at a path: a file or the files of a folder."""
+    if path.is_file():
+        return {"": path.read_bytes()}
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
 def finished(sweep: Sweep) -> dict[int, dict[str, Any]]:
