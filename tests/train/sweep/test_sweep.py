@@ -333,3 +333,16 @@ def test_optuna_is_named_where_it_is_missing(made, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(ConfigError, match=r"pip install spikeseq\[sweep\]"):
         trials_of(made())
+
+
+def test_a_worker_killed_before_its_first_sign_of_life_is_not_waited_for(made, monkeypatch):
+    """Optuna calls a trial stale by its last heartbeat: one that gave none would be waited for without end."""
+    monkeypatch.setattr(working, "NOTHING_HEARD", 2.0)
+    sweep = made(2, space=RATE, heartbeat=1)
+    work(made(1, space=RATE, heartbeat=1))
+    with open_study(sweep) as study, pytest.warns(UserWarning, match="Heartbeat"):
+        lost = study.ask().number  # a number is drawn, and nothing more
+    work(sweep)
+    states = {t.number: t.state for t in trials_of(sweep)}
+    assert states[lost] == STATES.FAIL
+    assert list(states.values()).count(STATES.COMPLETE) == 2

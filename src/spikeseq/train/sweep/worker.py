@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import multiprocessing
 import sys
 import time
@@ -23,6 +24,7 @@ from spikeseq.train.sweep.space import with_key
 from spikeseq.train.sweep.study import Sweep, experimental, folder_name, open_study, optuna, sampler_of
 
 WAIT = 0.5  # seconds between two looks at the others
+NOTHING_HEARD = 60.0  # seconds after which a trial without any sign of life is given up
 
 
 class Reports(Callback):
@@ -111,6 +113,18 @@ def _give_up(sweep: Sweep, failed: dict[int, str]) -> None:
         )
 
 
+def _fail_silent(study: Any, trials: list[Any], seconds: float) -> None:
+    """Fail trials whose worker died before their first sign of life: Optuna looks at those alone that have given one.
+
+    A trial names its folder before it does anything else.
+    """
+    states, now = optuna().trial.TrialState, datetime.datetime.now()
+    for trial in trials:
+        silent = trial.state == states.RUNNING and "folder" not in trial.user_attrs and trial.datetime_start is not None
+        if silent and (now - trial.datetime_start).total_seconds() > seconds:
+            study.tell(trial.number, state=states.FAIL, skip_if_finished=True)
+
+
 def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None], earlier: frozenset[int]) -> None:
     package = optuna()
     states = package.trial.TrialState
@@ -122,6 +136,7 @@ def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None], earlier
     while True:
         with experimental():
             package.storages.fail_stale_trials(study)
+        _fail_silent(study, study.get_trials(deepcopy=False), max(NOTHING_HEARD, 3 * sweep.heartbeat))
         trials = study.get_trials(deepcopy=False)
         done = sum(t.state in (states.COMPLETE, states.PRUNED) for t in trials)
         _give_up(sweep, _failures(study, earlier))
