@@ -194,7 +194,7 @@ def test_every_column_of_every_input(inputs, hidden):
     if inputs <= 256:  # one sum of integers, rounded to float32 once
         assert np.array_equal(found, np.floor(product.astype(np.float32) + np.float32(0.5)))
     else:
-        np.testing.assert_allclose(found, product, atol=0.51)
+        np.testing.assert_allclose(found, product, atol=0.51)  # half a unit, and what float32 sums of passes round
 
 
 @pytest.mark.parametrize("largest", [1e-40, 2.0**-70, 1e-9, 1.0, 32768.0, 3e30])
@@ -210,7 +210,7 @@ def test_a_value_of_any_size_is_a_whole_number_of_its_unit(largest):
     wanted = np.clip(
         x.astype(np.float64) @ layer.input_rows * layer.input_scale.astype(np.float64), -(1 << 24), 1 << 24
     )
-    np.testing.assert_allclose(found, wanted, rtol=2.0**-15, atol=0.51)
+    np.testing.assert_allclose(found, wanted, rtol=2.0**-15, atol=0.51)  # of 15 bits; half a unit
 
 
 def test_a_product_beyond_float32_is_refused():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import multiprocessing
 import sys
 import time
@@ -113,21 +112,21 @@ def _give_up(sweep: Sweep, failed: dict[int, str]) -> None:
         )
 
 
-def _fail_silent(study: Any, trials: list[Any], seconds: float) -> None:
+def _fail_silent(study: Any, seen: dict[int, float], seconds: float) -> None:
     """Fail trials whose worker died before their first sign of life: Optuna looks at those alone that have given one.
 
-    A trial names its folder before it does anything else.
+    A trial names its folder before it does anything else. ``seen``: when this worker first saw a trial without one, by its
+    own clock, since those of other machines may go otherwise.
     """
-    states, now = optuna().trial.TrialState, datetime.datetime.now()
-    for trial in trials:
-        silent = trial.state == states.RUNNING and "folder" not in trial.user_attrs and trial.datetime_start is not None
-        if silent and (now - trial.datetime_start).total_seconds() > seconds:
-            study.tell(trial.number, state=states.FAIL, skip_if_finished=True)
+    running, now = optuna().trial.TrialState.RUNNING, time.monotonic()
+    for trial in study.get_trials(deepcopy=False, states=(running,)):
+        if "folder" not in trial.user_attrs and now - seen.setdefault(trial.number, now) > seconds:
+            study.tell(trial.number, state=optuna().trial.TrialState.FAIL, skip_if_finished=True)
 
 
 def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None], earlier: frozenset[int]) -> None:
     package = optuna()
-    states = package.trial.TrialState
+    states, silent = package.trial.TrialState, dict[int, float]()
 
     def attempt(trial: Any) -> tuple[float, ...]:
         study.sampler = sampler_of(sweep, trial.number)
@@ -136,7 +135,7 @@ def _until_enough(sweep: Sweep, study: Any, told: Callable[[Any], None], earlier
     while True:
         with experimental():
             package.storages.fail_stale_trials(study)
-        _fail_silent(study, study.get_trials(deepcopy=False), max(NOTHING_HEARD, 3 * sweep.heartbeat))
+        _fail_silent(study, silent, max(NOTHING_HEARD, 3 * sweep.heartbeat))
         trials = study.get_trials(deepcopy=False)
         done = sum(t.state in (states.COMPLETE, states.PRUNED) for t in trials)
         _give_up(sweep, _failures(study, earlier))
