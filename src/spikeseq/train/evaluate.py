@@ -79,7 +79,7 @@ def evaluate(model: Network, data: Data, compile: CompileMode = "auto", task: Ta
 
     ``test_accuracy`` (or ``test_per``, ``test_wer``, ..) of a quantised model is that of its spiking network (grid with
     packets); that of the training graph and that of strict unit spikes stand beside it as ``quantized_accuracy`` and
-    ``unit_spike_accuracy``. Operations and energy are those of the first COUNTED sequences. A classifier of frames also has
+    ``unit_spike_accuracy``. Operations and energy are those of COUNTED sequences spread over it. A classifier of frames has
     the ``test_per`` of the phones decoded from it (hmm.py); one of speech the multiplications beside a GRU, as published and
     corrected (energy/multiplications.py).
     """

@@ -16,6 +16,7 @@ from spikeseq.report.record import Record, new_record, write_record
 from spikeseq.train.evaluate import evaluate
 from spikeseq.train.inputs import front_end, load_data, loaders, task_of
 from spikeseq.train.launch import lost_processes, watching
+from spikeseq.train.memory import keep_freed_memory
 from spikeseq.train.module import ClassifierModule
 from spikeseq.train.ranks import leave
 from spikeseq.train.recipe import Recipe
@@ -53,6 +54,7 @@ def fit(
     for a folder that cannot be written, LostProcessError where another process is gone.
     """
     folder = Path(folder)
+    keep_freed_memory()
     torch.manual_seed(recipe.seed)
     data = load_data(recipe)
     model = start_model(recipe, data)
