@@ -220,11 +220,14 @@ def test_version(spikeseq):
     assert spikeseq("--version").out == f"spikeseq {__version__}"
 
 
-def test_the_installed_script():
+@pytest.mark.parametrize(
+    "command",
+    [[Path(sys.executable).with_name("spikeseq")], [sys.executable, "-m", "spikeseq"]],
+    ids=["script", "module"],
+)
+def test_the_installed_script(command):
     """The way a person sees it: text, exit code, no traceback."""
-    script = Path(sys.executable).with_name("spikeseq")
-    assert script.exists()
-    ran = subprocess.run([script, "evaluate", "missing.pt"], capture_output=True, text=True, timeout=300, check=False)
+    ran = subprocess.run([*command, "evaluate", "missing.pt"], capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 2
     assert ran.stdout == ""
     assert ran.stderr.startswith("error: checkpoint 'missing.pt' does not exist")
