@@ -7,7 +7,7 @@ from torch import nn
 
 import spikeseq.nn as snn
 from spikeseq.energy import assert_accumulate_only, audit, count, neurobench, price
-from spikeseq.energy.leaks import signed_powers
+from spikeseq.ops.dyadic import signed_powers
 
 L, I, H, O = 9, 3, 6, 4
 FIELDS = (

@@ -12,7 +12,7 @@ Per sequence element, H units, I inputs, T time steps, b = ceil(log2(T + 1)) bit
       grid, a replica that coasts  0              1               2 (r, E)
       grid with max_packet                        2 more
       streams                      3              9               6 (three resets, c, m twice)
-      LIF leak                     3 more element-wise MACs; a leak that is a sum of d powers of two (leaks.py): d - 1 neuron
+      LIF leak                     3 more element-wise MACs; a leak of d powers of two (ops/dyadic.py): d - 1 neuron
                                    updates in place of one
 
 A packet of k spikes counts k adds but one access to memory: a row of 4 H weights, and every membrane read and written.
@@ -28,12 +28,12 @@ from torch import Tensor
 
 from spikeseq.energy.counts import LayerCount
 from spikeseq.energy.dense import dense_recurrent, few_bits, spike_counts, times
-from spikeseq.energy.leaks import leak_operations
 from spikeseq.energy.registry import Call, register
 from spikeseq.nn.kinds import GridKind, HardKind, Kind, QuantizedKind, StreamKind
 from spikeseq.nn.observe import Seen
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.ops.cells.grid import coasts
+from spikeseq.ops.dyadic import leak_operations
 
 
 @register(Recurrent)

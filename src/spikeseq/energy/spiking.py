@@ -19,13 +19,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.energy.counts import LayerCount
-from spikeseq.energy.leaks import leak_operations
 from spikeseq.energy.recurrent import elements_of
 from spikeseq.energy.registry import Call, register
 from spikeseq.nn.cuba import CubaLIF
 from spikeseq.nn.lif import IF, LIF
 from spikeseq.nn.observe import Seen
 from spikeseq.nn.readout import Integrator
+from spikeseq.ops.dyadic import leak_operations
 
 
 @register(LIF, IF, CubaLIF)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from spikeseq.errors import CheckpointError, ConfigError
+from spikeseq.ops.dyadic import leak_operations
 from spikeseq.ops.schedule import Schedule
 from spikeseq.report.atomic import write_atomic
 from spikeseq.runtime import library as lib
@@ -28,7 +30,6 @@ from spikeseq.runtime.arrays import (
     hidden_size,
 )
 from spikeseq.runtime.file import decode, encode
-from spikeseq.runtime.leaks import leak_operations
 from spikeseq.runtime.stream import Stream
 
 
@@ -137,4 +138,5 @@ class Program:
 def _layer(arrays: LayerArrays | Int8Arrays, hidden: int, kind: Any, elsewhere: int) -> Any:
     types = [field[1] for field in kind._fields_ if field[0] in arrays._fields]
     pointers = [_pointer(a, t) for a, t in zip(arrays, types, strict=True)]
-    return kind(len(arrays.input_rows), hidden, *leak_operations(arrays.leak, hidden, elsewhere), *pointers)
+    leaks = torch.ones(hidden) if arrays.leak is None else torch.from_numpy(arrays.leak.astype(np.float64))
+    return kind(len(arrays.input_rows), hidden, *leak_operations(leaks, elsewhere), *pointers)

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from spikeseq.energy.auditing.operands import LARGEST, common_scale, has_dyadic_scale, is_small_dyadic, magnitudes
+from spikeseq.energy.auditing.operands import LARGEST, common_scale, has_dyadic_scale, magnitudes
 from spikeseq.energy.auditing.values import Value
 from spikeseq.energy.auditing.where import source_line
+from spikeseq.ops.dyadic import is_small_dyadic
 
 _OVERWRITES = ("copy", "fill", "zero", "normal", "uniform")  # in-place, and read nothing of what was there
 

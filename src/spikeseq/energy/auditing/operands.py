@@ -14,20 +14,11 @@ import math
 import torch
 from torch import Tensor
 
+from spikeseq.ops.dyadic import SHIFT_ADDS, is_small_dyadic
+
 LARGEST = 31  # |k| of a packet: 2T - 1 at T = 16
 EIGHT_BITS = 127  # |k| of what a converter makes of the input
-SHIFT_ADDS = 16  # |k| of a constant or a gate: T levels
 _DENSE = 128  # distinct magnitudes above which no common scale is looked for; rounding may split 31 levels
-
-
-def is_small_dyadic(x: Tensor | complex) -> bool:
-    """Whether every value is ``k 2^e`` with ``|k| <= 16``, or a difference of two powers of two, exactly (zero included)."""
-    x = torch.as_tensor(x)
-    if x.is_complex():
-        return False
-    mantissa = torch.frexp(x.detach().double()).mantissa.abs()  # 1 > mantissa >= 1/2
-    few = mantissa * SHIFT_ADDS == (mantissa * SHIFT_ADDS).round()  # whole for |k| <= 16
-    return bool((few | (torch.frexp(1 - mantissa).mantissa == 0.5)).all())
 
 
 def is_power_of_two(x: Tensor | complex) -> bool:

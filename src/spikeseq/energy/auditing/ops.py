@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from spikeseq.energy.auditing.operands import describe_constant, is_small_dyadic
+from spikeseq.energy.auditing.operands import describe_constant
 from spikeseq.energy.auditing.values import Edge
+from spikeseq.ops.dyadic import is_small_dyadic
 
 MATRIX, INPUT, ELEMENTWISE = "matrix product", "input layer", "element-wise product"
 FUNCTION, NO_RULE = "function", "no rule"

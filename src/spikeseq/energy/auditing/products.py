@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from spikeseq.energy.auditing.operands import describe, describe_constant, is_power_of_two, is_small_dyadic
+from spikeseq.energy.auditing.operands import describe, describe_constant, is_power_of_two
 from spikeseq.energy.auditing.ops import (
     ELEMENTWISE,
     FUNCTION,
@@ -21,6 +21,7 @@ from spikeseq.energy.auditing.ops import (
     no_dyadic,
 )
 from spikeseq.energy.auditing.values import Edge
+from spikeseq.ops.dyadic import is_small_dyadic
 
 
 def times(call: Call, a: Any, b: Any) -> Verdict:
