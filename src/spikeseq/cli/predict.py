@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import torch
 from rich.console import Console
 from torch import Tensor
 
+from spikeseq.cli.given import given
 from spikeseq.data.text.tokenizer import UNKNOWN, Tokenizer
 from spikeseq.energy import count
-from spikeseq.errors import CheckpointError, ConfigError, DataError
+from spikeseq.errors import CheckpointError, ConfigError
 from spikeseq.nn.checkpoint import load_model
 from spikeseq.nn.text import TextClassifier
 from spikeseq.nn.verdict import Verdict, verdict_of
@@ -37,7 +37,7 @@ def predict(checkpoint: str, text: str, plot: str | None = None) -> None:
             f"checkpoint {checkpoint!r} holds {type(model).__name__}, which takes no text; train a recipe with task: text"
         )
     tokenizer, classes = reading_of(notes, checkpoint)
-    tokens, words, left_out = encoded(given(text), tokenizer, notes)
+    tokens, words, left_out = encoded(given(text, "text"), tokenizer, notes)
     found = verdict_of(model, tokens)
     name, unknown = classes[found.label], int((tokens == UNKNOWN).sum())
     console.print(f"{name}, probability {float(found.probability[-1, found.label]):.3f}")
@@ -61,18 +61,6 @@ def reading_of(notes: dict[str, Any], checkpoint: str) -> tuple[Tokenizer, list[
     if not isinstance(notes.get("tokenizer"), str) or not isinstance(notes.get("classes"), list):
         raise CheckpointError(f"checkpoint {checkpoint!r} keeps no tokenizer; train it by a recipe with task: text")
     return Tokenizer.from_json(notes["tokenizer"]), notes["classes"]
-
-
-def given(text: str) -> str:
-    """The text itself, or what standard input holds. Raises DataError for what is no UTF-8, or empty."""
-    content = sys.stdin.buffer.read() if text == "-" else text.encode("utf-8", "surrogateescape")
-    try:
-        found = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"text is no UTF-8 ({error}); save it as UTF-8") from error
-    if not found.strip():
-        raise DataError("text is empty: pass at least one word")
-    return found
 
 
 def encoded(text: str, tokenizer: Tokenizer, notes: dict[str, Any]) -> tuple[Tensor, list[str], int]:

@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from spikeseq.cli.given import given
 from spikeseq.data.text.pairs import padded
 from spikeseq.data.text.tokenizer import BEGIN, END, SPACE, UNKNOWN, Tokenizer
 from spikeseq.energy import count
@@ -17,6 +18,7 @@ from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.translation import Translator, beam, greedy
 from spikeseq.report.attention import attention_map
 from spikeseq.report.figure import save_png
+from spikeseq.report.table import Column, rich_table
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
 
@@ -28,7 +30,7 @@ def translate(
 
     Args:
         checkpoint: model file of a run with task: translate (runs/X/model.pt)
-        sentence: in the source language, in quotation marks
+        sentence: in the source language, in quotation marks; "-" reads it from standard input
         width: of the beam; 0 takes the most probable token each time
         plot: PNG file for the attention map
         max_length: most tokens of the translation; twice the sentence and ten more if left out
@@ -36,9 +38,8 @@ def translate(
     if width < 0:
         raise ConfigError(f"width={width}: pass 0 (greedy) or more")
     model, tokenizer, languages = _read(checkpoint)
-    if not sentence.strip():
-        raise ConfigError("sentence is empty: write one, in quotation marks")
-    source, lengths = padded(tokenizer.encode([sentence]))
+    text = given(sentence, "sentence")
+    source, lengths = padded(tokenizer.encode([text]))
     if source.shape[1] > model.positions:
         raise ShapeError(
             f"sentence has {source.shape[1]} tokens, the model's table of positions has {model.positions}: shorten it"
@@ -51,8 +52,39 @@ def translate(
         console.print(f"{unknown} of {source.shape[1] - 1} tokens are unknown to the model: it was not trained on them")
     target = torch.tensor([[BEGIN, *tokens]])
     _operations(model, source, target, lengths)
+    weights = attention(model, source, lengths, [*tokens, END])
+    if weights is None:
+        if plot:
+            raise ConfigError(f"plot={plot!r}: {type(model).__name__} has no attention; leave it out")
+        return
+    read, written = (_pieces(tokenizer, row) for row in (source[0].tolist(), [*tokens, END]))
+    console.print(rich_table(*looked_at(weights, read, written)))
     if plot:
-        _plot(model, tokenizer, source, lengths, [*tokens, END], plot, f"{sentence}  ({' -> '.join(languages)})")
+        title = f"{text.strip()}  ({' -> '.join(languages)})"
+        save_png(attention_map(weights.numpy(), read, written[: len(weights)], title), plot)
+        console.print(f"written: {plot}")
+
+
+def attention(model: Translator, source: Tensor, lengths: Tensor, tokens: list[int]) -> Tensor | None:
+    """Weights ``[written, read]`` of each token of a translation, mean over layers; None for a model without attention."""
+    before: Any = torch.tensor([[BEGIN, *tokens[:-1]]])[:, : model.positions]
+    with torch.no_grad():
+        weights = model.decode(before, model.encode(source, lengths)).attention
+    return None if weights is None else weights[0]
+
+
+def looked_at(weights: Tensor, read: list[str], written: list[str]) -> tuple[list[dict[str, Any]], list[Column]]:
+    """A line for each token of a translation, with the token of the source that weighed most; and the columns."""
+    rows = [
+        {"written": word, "read": read[int(row.argmax())], "weight": float(row.max())}
+        for word, row in zip(written, weights, strict=False)  # the table of positions may end before the sentence
+    ]
+    return rows, [Column("written"), Column("read", "looked most at"), Column("weight", digits=2)]
+
+
+def _pieces(tokenizer: Tokenizer, tokens: list[int]) -> list[str]:
+    names = tokenizer.words
+    return [names[t].replace(SPACE, "") or "·" for t in tokens]
 
 
 def _read(checkpoint: str) -> tuple[Translator, Tokenizer, list[str]]:
@@ -79,18 +111,3 @@ def _operations(model: Translator, source: Tensor, target: Tensor, lengths: Tens
     spiking = any(isinstance(module, Neurons) for module in model.modules())
     sent = f"{totals['spikes']:,.0f} spikes, " if spiking else ""
     console.print(f"{sent}{totals['acs']:,.0f} additions, {totals['macs']:,.0f} multiplications with their additions")
-
-
-def _plot(
-    model: Translator, tokenizer: Tokenizer, source: Tensor, lengths: Tensor, tokens: list[int], path: str, title: str
-) -> None:
-    """Write the attention map. Raises ConfigError for a model without attention."""
-    before: Any = torch.tensor([[BEGIN, *tokens[:-1]]])[:, : model.positions]
-    with torch.no_grad():
-        weights = model.decode(before, model.encode(source, lengths)).attention
-    if weights is None:
-        raise ConfigError(f"plot={path!r}: {type(model).__name__} has no attention; leave it out")
-    names = tokenizer.words
-    written = [[names[t].replace(SPACE, "") or "·" for t in row] for row in (source[0].tolist(), tokens)]
-    save_png(attention_map(weights[0].numpy(), written[0], written[1][: before.shape[1]], title), path)
-    console.print(f"written: {path}")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import rich.markup
 import rich.table
+from rich.text import Text
 
 from spikeseq.report.summary import Spread
 
@@ -66,16 +66,16 @@ def markdown_table(rows: Sequence[Row], columns: Columns) -> str:
 
 def rich_table(rows: Sequence[Row], columns: Columns, title: str = "") -> rich.table.Table:
     """Build the same table for a terminal: `rich.print(rich_table(...))`."""
-    table = rich.table.Table(title=rich.markup.escape(title) or None)
+    table = rich.table.Table(title=Text(title) if title else None)
     shown = as_columns(columns)
     for column in shown:
         flush_right = any(is_number(row.get(column.key)) for row in rows)
         # fold: in a narrow terminal a number breaks over two lines, it never loses digits
         justify: Literal["left", "right"] = "right" if flush_right else "left"
-        table.add_column(rich.markup.escape(column.title), justify=justify, overflow="fold")
+        table.add_column(Text(column.title), justify=justify, overflow="fold")
     for row in rows:
-        # escaped: "[B, H]" in a cell is text, not a style
-        table.add_row(*(rich.markup.escape(cell_text(row.get(column.key), column)) for column in shown))
+        # Text: "[B, H]" in a cell is no style
+        table.add_row(*(Text(cell_text(row.get(column.key), column)) for column in shown))
     return table
 
 

@@ -78,3 +78,12 @@ def test_without_the_package(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
     with pytest.raises(DataError, match=r"pip install 'spikeseq\[text\]'"):
         train_tokenizer(TEXTS, 40)
+
+
+@pytest.mark.parametrize("kind", ["word", "bpe"])
+def test_special_tokens_in_a_text_are_text(kind):
+    tokenizer = train_tokenizer([*TEXTS, "an [eos] and [pad] in brackets"], 90, kind, frame=True)
+    again = Tokenizer.from_json(tokenizer.to_json())
+    for found in (tokenizer, again):
+        tokens = found.encode(["[eos] [pad] [bos]"])[0].tolist()
+        assert set(tokens) & {PAD, 2, 3} == set()

@@ -28,6 +28,7 @@ class Tokenizer:
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self._model.encode_special_tokens = True  # "[pad]" in a text is text, not padding
 
     @property
     def words(self) -> tuple[str, ...]:
