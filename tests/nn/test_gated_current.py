@@ -8,6 +8,7 @@ from spikeseq import nn as snn
 from spikeseq.errors import ConfigError, ShapeError
 from spikeseq.nn import normed_kind
 from spikeseq.nn.normalize import EPS, drive
+from spikeseq.nn.observe import observing
 from spikeseq.ops.fuse import compiling
 from spikeseq.ops.sigma_delta import tracked_range
 
@@ -340,6 +341,15 @@ def test_the_cell_is_one_element_of_the_layer(name):
         (snn.GatedCurrent, {"variant": "v3"}, "variant='v3': .*valid: v1, v2"),
         (snn.GatedCurrent, {"bits": 12}, "bits=12: pass a whole number from 1 to 8"),
         (snn.GatedCurrent, {"bits": 1}, "threshold_levels=3: with bits=1"),
+        (
+            snn.GatedCurrent,
+            {"bits": 1, "threshold_levels": 0},
+            "bits=1: .*sends 0, .*rounding='nearest' or levels='unsigned'",
+        ),
+        (snn.GatedCurrent, {"input_bits": 1}, "input_bits=1: .*sends 0, whatever it gets; pass rounding='nearest'$"),
+        (snn.GatedCurrent, {"bits": 4.0}, r"bits=4\.0"),
+        (snn.GatedCurrent, {"recurrent_dropout": "a"}, "recurrent_dropout='a': pass a probability"),
+        (snn.LeakyCurrent, {"levels": "unsigned"}, "levels='unsigned': .*may be negative"),
         (snn.GatedCurrent, {"range": "fixed"}, "range='fixed': .*valid: ema, learned"),
         (snn.GatedCurrent, {"input_bits": 0}, "bits=0"),
         (snn.GatedCurrent, {"recurrent_dropout": 1.0}, "recurrent_dropout=1.0: pass a probability"),
@@ -353,6 +363,40 @@ def test_the_cell_is_one_element_of_the_layer(name):
 def test_options_that_cannot_work(kind, options, message):
     with pytest.raises(ConfigError, match=message):
         kind(I, H, **options)
+
+
+@pytest.mark.parametrize(
+    ("variant", "range_", "levels"),
+    [
+        ("v1", "ema", "unsigned"),
+        ("v1", "learned", "signed"),
+        ("v2", "learned", "unsigned"),
+        ("v2", "learned", "signed"),
+    ],
+)
+def test_one_bit_works_in_a_layer_that_is_trained(variant, range_, levels):
+    """In evaluation every layer sends, and not always; the loss has fallen."""
+    torch.manual_seed(0)
+    layer = snn.GatedCurrent(
+        6, 16, 2, variant=variant, bits=1, threshold_levels=0, rounding="nearest", levels=levels, range=range_
+    )
+    x, wanted = torch.randn(30, 8, 6), torch.rand(8, 16)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=3e-2)
+    losses = []
+    for _ in range(30):
+        loss = (layer(x)[0].mean(0) - wanted).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+    with torch.no_grad(), observing() as seen:
+        layer.eval()(x)
+    sent = [s.output != 0 for s in seen]
+    assert len(sent) == 2
+    for spikes in sent:
+        assert 0.02 < spikes.double().mean() < 0.98
+        assert spikes.any(0).any(0).sum() > 8  # of 16 units
 
 
 def test_one_element_has_no_variance():

@@ -1,7 +1,8 @@
 """TIMIT as the LDC hands it out (LDC93S1): TRAIN and TEST, then DR1 .. DR8, speakers, and .WAV, .PHN, .WRD and .TXT files.
 
-The names may be in small letters (as in some copies), the folder may be the tar archive. The .WAV files are NIST SPHERE; a
-copy as wav, or a .WAV.wav beside it, does as well. sa1 and sa2, which every speaker reads, are left out as usual.
+The names may be in small letters (as in some copies), the folder may be the tar archive. The .WAV files are NIST SPHERE; RIFF
+files under the same names do as well, and a .WAV.wav beside one is left alone. sa1 and sa2, which every speaker reads, are left
+out as usual.
 Split: the 462 speakers of TRAIN; valid the 50 speakers and test the 24 speakers (core test) of TEST that are customary.
 """
 

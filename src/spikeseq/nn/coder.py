@@ -69,4 +69,10 @@ def coder(bits: int, threshold_levels: int, rounding: str, levels: str, range: s
     """Check a layer's options and build its sigma-delta code. Raises ConfigError."""
     if range not in RANGES:
         raise ConfigError(f"range={range!r}: {nearest(str(range), RANGES)}")
-    return Coder(sigma_delta(bits, threshold_levels, rounding, levels), range == "learned", prefix)
+    quantizer = sigma_delta(bits, threshold_levels, rounding, levels)
+    if not quantizer.largest:
+        raise ConfigError(
+            f"{prefix}bits={bits}: with rounding={rounding!r} and {levels} levels it sends 0, whatever it gets; pass "
+            "rounding='nearest'" + ("" if prefix else " or levels='unsigned'")
+        )
+    return Coder(quantizer, range == "learned", prefix)

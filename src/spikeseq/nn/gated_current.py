@@ -26,7 +26,8 @@ class GatedCurrent(Recurrent):
     """Gated synaptic current with multi-bit sigma-delta outputs; ops/cells/gated_current.py, ops/sigma_delta.py.
 
     variant           "v2": recurrent product with the outputs; "v1": none, no ``weight_hh``
-    bits, threshold_levels  of an output: 1 to 8, and how many levels next to 0 are sent as 0
+    bits, threshold_levels  of an output: 1 to 8, and how many levels next to 0 are sent as 0. One bit needs rounding="nearest"
+                      or levels="unsigned" (else only 0 is left), and variant="v2" a learned range: moving averages run away there
     rounding          "trunc" (published) or "nearest";  levels "signed" (published) or "unsigned": h is never negative
     range             of the quantiser: "ema" (published: moving averages, frozen in evaluation) or "learned"
     batch_norm        of the input product (nn/normalize.py); there is one bias, ``bias_ih``
@@ -61,7 +62,7 @@ class GatedCurrent(Recurrent):
 class LeakyCurrent(Recurrent):
     """Leaky synaptic current with multi-bit outputs, the conventional network; ops/cells/leaky_current.py.
 
-    ``leak_l{k} [H]`` is learned, from 1; the other options are those of GatedCurrent.
+    ``leak_l{k} [H]`` is learned, from 1; the other options are those of GatedCurrent, but levels: the current may be negative.
     """
 
     def __init__(
@@ -165,6 +166,8 @@ def leaky_kind(
     bits: int, threshold_levels: int, rounding: str, levels: str, range: str, batch_norm: bool, input_bits: int | None
 ) -> LeakyKind:
     """Check the options of a LeakyCurrent. Raises ConfigError."""
+    if levels == "unsigned":
+        raise ConfigError("levels='unsigned': the current of a leaky layer may be negative; pass levels='signed'")
     output = coder(bits, threshold_levels, rounding, levels, range)
     return LeakyKind(batch_norm, input_coder(input_bits, rounding, range), coder=output)
 
@@ -210,6 +213,6 @@ def check_candidate(candidate: str) -> bool:
 
 def check_dropout(probability: float) -> float:
     """Return ``probability`` if something can be left of what it drops."""
-    if not 0 <= probability < 1:
+    if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability < 1:
         raise ConfigError(f"recurrent_dropout={probability!r}: pass a probability from 0 up to, not including, 1")
     return float(probability)

@@ -90,13 +90,13 @@ def sigma_delta(bits: int, threshold_levels: int, rounding: str, levels: str) ->
     ):
         if value not in valid:
             raise ConfigError(f"{name}={value!r}: {nearest(str(value), valid)}")
-    if isinstance(bits, bool) or bits not in range(1, 9):
+    if type(bits) is not int or bits not in range(1, 9):
         raise ConfigError(f"bits={bits!r}: pass a whole number from 1 to 8")
     signed = levels == "signed"
     power = int(2 ** (bits - 1 if signed else bits))
     made = SigmaDelta(power if rounding == "trunc" else max(1, power - 1), 0, rounding, signed)  # type: ignore[arg-type]
     most = max(0, made.largest - 1)
-    if isinstance(threshold_levels, bool) or threshold_levels not in range(most + 1):
+    if type(threshold_levels) is not int or threshold_levels not in range(most + 1):
         raise ConfigError(
             f"threshold_levels={threshold_levels!r}: with bits={bits}, rounding={rounding!r} and {levels} levels |k| is at "
             f"most {made.largest}; pass a whole number from 0 to {most}"

@@ -34,23 +34,17 @@ def start_model(recipe: Recipe, data: Data) -> Network:
     """Fresh weights, or those of ``train.start_from``: as they are where they fit, else converted first.
 
     A conversion, the steps of an encoded input and first thresholds take their ranges from the training data, without the
-    labels. A network for texts or pictures takes the weights of one with other neurons (start_network.py).
+    labels. A network for texts, pictures or translation takes the weights of one with other neurons (start_network.py).
     """
     model = recipe.model.build(*sizes_of(data))
     if recipe.train.forget_bias is not None:
         _orthogonal(_gated(model), recipe.train.forget_bias)
-    if isinstance(model, TextClassifier | PictureClassifier):
+    if isinstance(model, TextClassifier | PictureClassifier | Translator):
         return start_network(model, recipe, data)
     if recipe.train.first_thresholds.percentile:
         raise ConfigError(
             f"train.first_thresholds is set, model.network={recipe.model.network!r} has no LIF or IF neurons; leave it out"
         )
-    if isinstance(model, Translator):
-        if recipe.train.start_from:
-            load_weights(
-                model, load_model(with_seed(recipe.train.start_from, recipe.seed))[0].state_dict(), "start_from"
-            )
-        return model
     assert not isinstance(data, TextData | TranslationData)  # a recipe's task and network agree
     if isinstance(model.rnn, Recurrent):
         fit_input(model.rnn, largest_inputs(data))

@@ -1,4 +1,4 @@
-"""How a network for texts or pictures starts: fresh, or with the weights of another; thresholds from the data."""
+"""How a network for texts, pictures or translation starts: fresh, or with the weights of another; thresholds from the data."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from spikeseq.nn.checkpoint import load_model, load_weights
 from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.text import TextClassifier
+from spikeseq.nn.translation import Translator
 from spikeseq.train.inputs import calibration_batches
 from spikeseq.train.recipe import Recipe
 
@@ -23,8 +24,8 @@ def with_seed(path: str, seed: int) -> str:
 
 
 def start_network(
-    model: TextClassifier | PictureClassifier, recipe: Recipe, data: Data
-) -> TextClassifier | PictureClassifier:
+    model: TextClassifier | PictureClassifier | Translator, recipe: Recipe, data: Data
+) -> TextClassifier | PictureClassifier | Translator:
     """Take word vectors and the weights of ``train.start_from``, where they are given; then set the first thresholds.
 
     A network of the same sizes with other neurons (such as ReLU) gives its weights; thresholds and leaks stay fresh. Raises

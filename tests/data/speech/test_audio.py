@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import sys
@@ -40,6 +41,23 @@ def test_formats_give_the_samples(speech_like, sound_file, format: str) -> None:
     found = decode(sound_file(samples, format), "a")
     assert found.dtype == np.int16
     assert np.array_equal(found, samples)
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_fractions_are_scaled(speech_like, subtype: str) -> None:
+    samples = speech_like(5000)
+    assert np.array_equal(decode(fractions(samples / 2**15, subtype), "a"), samples)
+    assert decode(fractions(np.array([1.0, 1.5, -1.0, -3.0] * 200), subtype), "a")[:4].tolist() == [
+        32767, 32767, -32768, -32768,
+    ]  # fmt: skip
+    for bad in (np.nan, np.inf):
+        refused(fractions(np.append(samples / 2**15, bad), subtype), "damaged", "samples that are no numbers")
+
+
+def fractions(samples: np.ndarray, subtype: str) -> bytes:
+    soundfile, file = pytest.importorskip("soundfile"), io.BytesIO()
+    soundfile.write(file, samples, 16000, format="WAV", subtype=subtype)
+    return file.getvalue()
 
 
 def test_a_sphere_file_as_the_ldc_writes_it(speech_like) -> None:

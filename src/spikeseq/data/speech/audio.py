@@ -72,8 +72,8 @@ def sound_library() -> Any:
 def decode(content: bytes, name: str) -> np.ndarray:
     """Return the samples of a file, int16 [n]: 16 kHz, one channel.
 
-    Raises BadUtterance, naming the file, when it is empty, damaged, truncated, of another rate, of more channels, or
-    says that it is longer than an hour.
+    Samples that are fractions (float files) are taken from -1 to 1, beyond that clipped. Raises BadUtterance, naming the file,
+    when it is empty, damaged, truncated, of another rate, of more channels, or says that it is longer than an hour.
     """
     library = sound_library()
     if not content:
@@ -88,12 +88,25 @@ def decode(content: bytes, name: str) -> np.ndarray:
         with library.SoundFile(io.BytesIO(content)) as file:
             _check_header(file.samplerate, file.channels, file.frames, name)  # as much as it says is made room for
             promised = _promised(content, file.frames)
-            samples: np.ndarray = file.read(dtype="int16")
+            samples = _whole_numbers(file, name)
     except library.SoundFileError as error:
-        raise BadUtterance("damaged", f"{name} is damaged or no audio file ({error}).") from error
+        raise BadUtterance(
+            "damaged", f"{name} is damaged or no audio file ({getattr(error, 'error_string', error)})"
+        ) from error
     if len(samples) < promised:
         raise BadUtterance("truncated", f"{name} is truncated: {len(samples)} samples of {promised}.")
     return samples
+
+
+def _whole_numbers(file: Any, name: str) -> np.ndarray:
+    """All samples as int16; libsndfile does not scale those that are fractions."""
+    if file.subtype not in ("FLOAT", "DOUBLE"):
+        whole: np.ndarray = file.read(dtype="int16")
+        return whole
+    fractions = file.read(dtype="float64")
+    if not np.isfinite(fractions).all():
+        raise BadUtterance("damaged", f"{name} is damaged: it holds samples that are no numbers.")
+    return np.clip(np.round(fractions * 2**15), -(2**15), 2**15 - 1).astype(np.int16)
 
 
 def _check_header(rate: int, channels: int, frames: int, name: str) -> None:
