@@ -26,8 +26,8 @@ class GatedCurrent(Recurrent):
     """Gated synaptic current with multi-bit sigma-delta outputs; ops/cells/gated_current.py, ops/sigma_delta.py.
 
     variant           "v2": recurrent product with the outputs; "v1": none, no ``weight_hh``
-    bits, threshold_levels  of an output: 1 to 8, and how many levels next to 0 are sent as 0. One bit needs rounding="nearest"
-                      or levels="unsigned" (else only 0 is left), and variant="v2" a learned range: moving averages run away there
+    bits, threshold_levels  of an output: 1 to 8, and how many levels next to 0 are sent as 0. One bit needs
+                      rounding="nearest" or levels="unsigned", and with "v2" a learned range: moving averages run away there
     rounding          "trunc" (published) or "nearest";  levels "signed" (published) or "unsigned": h is never negative
     range             of the quantiser: "ema" (published: moving averages, frozen in evaluation) or "learned"
     batch_norm        of the input product (nn/normalize.py); there is one bias, ``bias_ih``
