@@ -349,6 +349,7 @@ def test_the_cell_is_one_element_of_the_layer(name):
         (snn.GatedCurrent, {"input_bits": 1}, "input_bits=1: .*sends 0, whatever it gets; pass rounding='nearest'$"),
         (snn.GatedCurrent, {"bits": 4.0}, r"bits=4\.0"),
         (snn.GatedCurrent, {"recurrent_dropout": "a"}, "recurrent_dropout='a': pass a probability"),
+        (snn.LeakyCurrent, {"first_leak": 1.5}, "first_leak=1.5: pass a factor from 0 to 1"),
         (snn.LeakyCurrent, {"levels": "unsigned"}, "levels='unsigned': .*may be negative"),
         (snn.GatedCurrent, {"range": "fixed"}, "range='fixed': .*valid: ema, learned"),
         (snn.GatedCurrent, {"input_bits": 0}, "bits=0"),
@@ -363,6 +364,13 @@ def test_the_cell_is_one_element_of_the_layer(name):
 def test_options_that_cannot_work(kind, options, message):
     with pytest.raises(ConfigError, match=message):
         kind(I, H, **options)
+
+
+def test_the_first_leak():
+    assert torch.equal(snn.LeakyCurrent(I, H).leak_l0, torch.ones(H))
+    layer = snn.LeakyCurrent(I, H, 2, first_leak=0.75)
+    assert torch.equal(layer.leak_l0, torch.full((H,), 0.75))
+    assert torch.equal(layer.leak_l1, torch.full((H,), 0.75))
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ class LeakyCurrentCell(RecurrentCell):
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, *, bits: int = 6, threshold_levels: int = 3,
         rounding: Rounding = "trunc", levels: Levels = "signed", range: Range = "ema", batch_norm: bool = True,
-        input_bits: int | None = None, device: Any = None, dtype: Any = None,
+        input_bits: int | None = None, first_leak: float = 1.0, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        kind = leaky_kind(bits, threshold_levels, rounding, levels, range, batch_norm, input_bits)
+        kind = leaky_kind(bits, threshold_levels, rounding, levels, range, batch_norm, input_bits, first_leak)
         super().__init__(kind, input_size, hidden_size, bias, device, dtype)
 
 

@@ -131,8 +131,9 @@ class GatedKind(CurrentKind):
 
 @dataclass(frozen=True)
 class LeakyKind(CurrentKind):
-    """Leaky current, the conventional network."""
+    """Leaky current, the conventional network; ``first_leak`` of every unit, before training."""
 
+    first_leak: float = 1.0
     gates: ClassVar[int] = 1
 
     def has_recurrence(self) -> bool:
@@ -145,7 +146,7 @@ class LeakyKind(CurrentKind):
 
     def extra(self, hidden: int) -> dict[str, Tensor]:
         """``norm_gain``, ``reach``, and ``leak [H]``."""
-        return {**super().extra(hidden), "leak": torch.ones(hidden)}
+        return {**super().extra(hidden), "leak": torch.full((hidden,), self.first_leak)}
 
     def params(self, values: Mapping[str, Tensor]) -> Any:
         """Range and leak."""

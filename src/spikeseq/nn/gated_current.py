@@ -62,7 +62,8 @@ class GatedCurrent(Recurrent):
 class LeakyCurrent(Recurrent):
     """Leaky synaptic current with multi-bit outputs, the conventional network; ops/cells/leaky_current.py.
 
-    ``leak_l{k} [H]`` is learned, from 1; the other options are those of GatedCurrent, but levels: the current may be negative.
+    ``leak_l{k} [H]`` is learned, from ``first_leak``: 1 as published, an integrator, which runs away on long sequences where
+    training moves it beyond; below 1 it forgets. The other options: GatedCurrent's, but signed levels only.
     """
 
     def __init__(
@@ -78,9 +79,10 @@ class LeakyCurrent(Recurrent):
         range: Range = "ema",
         batch_norm: bool = True,
         input_bits: int | None = None,
+        first_leak: float = 1.0,
         **conventions: Unpack[Conventions],
     ) -> None:
-        kind = leaky_kind(bits, threshold_levels, rounding, levels, range, batch_norm, input_bits)
+        kind = leaky_kind(bits, threshold_levels, rounding, levels, range, batch_norm, input_bits, first_leak)
         super().__init__(kind, input_size, hidden_size, num_layers, **conventions)
 
 
@@ -163,13 +165,16 @@ def gated_kind(
 
 
 def leaky_kind(
-    bits: int, threshold_levels: int, rounding: str, levels: str, range: str, batch_norm: bool, input_bits: int | None
-) -> LeakyKind:
+    bits: int, threshold_levels: int, rounding: str, levels: str, range: str, batch_norm: bool, input_bits: int | None,
+    first_leak: float,
+) -> LeakyKind:  # fmt: skip
     """Check the options of a LeakyCurrent. Raises ConfigError."""
     if levels == "unsigned":
         raise ConfigError("levels='unsigned': the current of a leaky layer may be negative; pass levels='signed'")
+    if isinstance(first_leak, bool) or not isinstance(first_leak, int | float) or not 0 <= first_leak <= 1:
+        raise ConfigError(f"first_leak={first_leak!r}: pass a factor from 0 to 1")
     output = coder(bits, threshold_levels, rounding, levels, range)
-    return LeakyKind(batch_norm, input_coder(input_bits, rounding, range), coder=output)
+    return LeakyKind(batch_norm, input_coder(input_bits, rounding, range), first_leak=float(first_leak), coder=output)
 
 
 def hard_gated_kind(
