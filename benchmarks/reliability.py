@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     metrics: dict[str, Any] = {"rows": rows, "parity": parity, "all_good": good}
     show(rows, COLUMNS, "reliability")
     finish("reliability", options, began, metrics)
-    return 0
+    return 0 if good else 1
 
 
 def recipe(**changes: Any) -> Recipe:

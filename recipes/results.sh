@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Train every recipe of docs/results.md over its seeds, two at a time, one thread each; finished runs are left alone.
-# Usage: recipes/results.sh [SEEDS]      default "0 1 2"; needs SPIKESEQ_DATA or a network for the downloads
+# Usage: recipes/results.sh [SEEDS]      default "0 1 2". RECIPES: files, else all that have records in results/
+# needs SPIKESEQ_DATA or a network for the downloads
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export OMP_NUM_THREADS=1
@@ -18,5 +19,9 @@ one() { # recipe seed
 export -f one
 export spikeseq
 many() { for seed in $seeds; do for recipe in "$@"; do echo "$recipe $seed"; done; done | xargs -P ${JOBS:-2} -L 1 bash -c 'one "$0" "$1"'; }
-many ${SOURCES:-recipes/*/*_source*.yaml} # what the others start from
-[ "${ONLY_SOURCES:-}" ] || many $(ls ${RECIPES:-recipes/mnist_rows/*.yaml recipes/uci_har/*.yaml} | grep -v _source)
+recorded() { for folder in results/*/*/; do local file=recipes/${folder#results/}; file=${file%/}.yaml; [ -f "$file" ] && echo "$file"; done; }
+chosen=$(ls ${RECIPES:-$(recorded)})
+# what one of them starts from, or is taught by, first
+first=$(sed -nE 's#^ *(start_from|teacher): runs/([^/]+/[^/]+)/.*#recipes/\2.yaml#p' $chosen | sort -u)
+many ${SOURCES:-$first}
+[ "${ONLY_SOURCES:-}" ] || many $(comm -23 <(sort -u <<<"$chosen") <(sort -u <<<"$first"))

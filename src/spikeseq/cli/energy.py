@@ -69,9 +69,9 @@ def energy(
             )
         energy_of_layers(checkpoint, inputs, sequences, prices)
         return
+    model, _, notes = load_model(checkpoint)
     if inputs is not None:
         raise ConfigError(f"inputs={inputs!r}: checkpoint {checkpoint!r} has data of its own; leave it out")
-    model, _, notes = load_model(checkpoint)
     started = time.time()
     if isinstance(model, TextClassifier | PictureClassifier):
         data = load_data(recipe_of(notes, checkpoint))

@@ -52,7 +52,7 @@ def sweep(
         objectives: what is optimised: accuracy (on validation data), energy, or both (the Pareto front); accuracy if left out
         price: number format of the energy
         memory: count access to memory as well
-        prune: stop trials early that do worse than the median of the others (one objective only)
+        prune: stop trials early that do worse than the median of the others (accuracy alone as objective)
         seed: of the search; the recipe's own seed is that of each training
         heartbeat: seconds between signs of life; the trial of a worker silent for three times as long is run again
         set: override a key of the recipe, for example --set train.epochs=3; may be repeated

@@ -13,6 +13,7 @@ import pytest
 import two_processes
 
 optuna = pytest.importorskip("optuna")
+sqlalchemy = pytest.importorskip("sqlalchemy")
 
 from spikeseq import data as data_sets  # noqa: E402
 from spikeseq.errors import ConfigError, LostProcessError, SpikeseqError  # noqa: E402
@@ -312,6 +313,8 @@ def test_a_defect_is_named(made, stub_data, monkeypatch):
     [
         ({"trials": 0}, "trials=0"),
         ({"seed": -1}, "seed=-1: pass 0 or more"),
+        ({"storage": "sqlite:///:memory:"}, "storage=.* is in memory"),
+        ({"storage": "sqlite://"}, "storage=.* is in memory"),
         ({"objectives": ()}, "objectives"),
         ({"objectives": ("energy", "energy")}, "objectives"),
         ({"changes": {"trainer.devices": 2}}, "set workers instead"),
@@ -327,6 +330,29 @@ def test_sweeps_that_cannot_be(made, options, words):
 def test_storages_that_cannot_be_opened(made, url):
     with pytest.raises(ConfigError, match=r"storage=.*(cannot be opened|not installed)"):
         trials_of(made(storage=url))
+
+
+def test_a_storage_that_fails_on_the_way(made):
+    """As of a disk that is full, a file that became read-only, a server that went away."""
+
+    def fail() -> None:
+        with open_study(made()) as study:
+            engine = study._storage._backend.engine
+            sqlalchemy.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA query_only = 1"))
+            engine.dispose()  # of the connections that there are
+            study.set_user_attr("a", 1)
+
+    with pytest.raises(ConfigError, match=r"storage=.* cannot be used \(.*readonly.*\): read-only, full or away"):
+        fail()
+
+
+def test_pruning_is_for_accuracy_alone(made):
+    """A higher score of an epoch is better: the median of a study that minimises would stop the good ones."""
+    assert made().prunes
+    assert not made(objectives=("energy",)).prunes
+    assert not made(objectives=("accuracy", "energy")).prunes
+    with open_study(made(objectives=("energy",))) as study:
+        assert isinstance(study.pruner, optuna.pruners.NopPruner)
 
 
 def test_optuna_is_named_where_it_is_missing(made, monkeypatch):

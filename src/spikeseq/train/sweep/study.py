@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ class Sweep:
     price       key of the energy, as evaluate.operations names it
     seed        of the sampler
     heartbeat   seconds
-    prune       stop trials early that do worse than the median (one objective only)
+    prune       stop trials early that do worse than the median (accuracy as the one objective)
     """
 
     recipe: Recipe
@@ -59,6 +60,10 @@ class Sweep:
         for name, value in (("trials", self.trials), ("heartbeat", self.heartbeat)):
             if value < 1:
                 raise ConfigError(f"{name}={value}: pass 1 or more")
+        if self.storage and re.fullmatch(r"sqlite(\+\w+)?://(/?|/:memory:)", self.storage):
+            raise ConfigError(
+                f"storage={self.storage!r} is in memory, where no worker sees it; name a file: sqlite:///study.db"
+            )
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed}: pass 0 or more")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):
@@ -71,6 +76,11 @@ class Sweep:
             raise ConfigError(
                 "trainer.devices or num_nodes is above 1: a trial runs in one process; set workers instead"
             )
+
+    @property
+    def prunes(self) -> bool:
+        """Whether trials are stopped early: by the score of their epochs, so only where that is the objective."""
+        return self.prune and self.objectives == ("accuracy",)
 
     @property
     def url(self) -> str:
@@ -107,7 +117,8 @@ def experimental() -> Iterator[None]:
 def open_study(sweep: Sweep) -> Iterator[Any]:
     """Open the study, made where it is not there yet; its storage is closed at the end of the block.
 
-    Raises ConfigError for a storage that cannot be opened, or whose study of this name is of another recipe or space.
+    Raises ConfigError for a storage that cannot be opened, fails inside the block, or whose study of this name is of another
+    recipe or space.
     """
     package = optuna()
     sweep.folder.mkdir(parents=True, exist_ok=True)
@@ -119,13 +130,18 @@ def open_study(sweep: Sweep) -> Iterator[Any]:
             )  # fmt: skip
     except ImportError as error:
         raise ConfigError(
-            f"storage={sweep.url!r}: its driver is not installed ({error}): pip install {error.name}"
+            f"storage={sweep.url!r}: its driver is not installed ({error}); pip install {error.name or 'it'}"
         ) from error
     except Exception as error:  # SQLAlchemy and each driver raise many kinds
         cause = str(error).splitlines()[0]
         raise ConfigError(f"storage={sweep.url!r} cannot be opened ({cause}); pass a URL as of SQLAlchemy") from error
     try:
         yield _study(package, storage, sweep)
+    except package.exceptions.StorageInternalError as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        raise ConfigError(
+            f"storage={sweep.url!r} cannot be used ({cause}): read-only, full or away? What is finished is kept"
+        ) from error
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -137,12 +153,11 @@ def _engine(url: str) -> dict[str, Any]:
 
 
 def _study(package: Any, storage: Any, sweep: Sweep) -> Any:
-    pruned = sweep.prune and len(sweep.objectives) == 1
     study = package.create_study(
         storage=storage, study_name=sweep.recipe.name, load_if_exists=True,
         directions=[DIRECTIONS[name] for name in sweep.objectives],
         sampler=sampler_of(sweep, 0),
-        pruner=package.pruners.MedianPruner(n_warmup_steps=1) if pruned else package.pruners.NopPruner(),
+        pruner=package.pruners.MedianPruner(n_warmup_steps=1) if sweep.prunes else package.pruners.NopPruner(),
     )  # fmt: skip
     kept = study.user_attrs.get("plan")
     if kept is None:

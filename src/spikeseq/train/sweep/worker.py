@@ -53,7 +53,7 @@ def recipe_of(sweep: Sweep, trial: Any) -> Recipe:
 
 def run_trial(sweep: Sweep, trial: Any) -> tuple[float, ...]:
     """Train, without a look at the test data, and return the objectives. Marks what went wrong on the trial."""
-    callbacks = [Reports(trial)] if len(sweep.objectives) == 1 and sweep.prune else []
+    callbacks = [Reports(trial)] if sweep.prunes else []
     try:
         recipe = recipe_of(sweep, trial)
         folder = sweep.folder / "trials" / folder_name(trial, recipe)
