@@ -106,6 +106,15 @@ def test_collect_finds_each_record_once(make, tmp_path):
             collect([tmp_path / bad])
 
 
+def test_trials_that_drew_the_same_are_called_by_their_folders(make, tmp_path):
+    drawn = config(rate=0.0018714482940630054)
+    runs = [Run(make("d/m", seed=0, config=drawn), tmp_path / name / "record.json") for name in ("0-ab", "7-ab")]
+    runs.append(Run(make("d/m", seed=0, config=config(rate=0.5)), tmp_path / "3-cd" / "record.json"))
+    assert [run.record.name for run in tell_apart(runs)] == [
+        "d/m [rate=0.001871] (0-ab)", "d/m [rate=0.001871] (7-ab)", "d/m [rate=0.5]",
+    ]  # fmt: skip
+
+
 def test_runs_of_one_name_are_told_apart_by_what_differs(make, tmp_path):
     settings = [config(epochs=3), config(epochs=3) | {"seed": 1}, config(epochs=5, decay=0.1)]
     runs = [Run(make("d/m", seed=n, config=c), tmp_path) for n, c in enumerate(settings)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,11 +60,31 @@ def tell_apart(runs: Sequence[Run]) -> list[Run]:
         differ = [k for k in keys if len({flat[p][k] for p in places if k in flat[p]}) > 1]
         for place in places if differ else []:
             record = runs[place].record
-            shown = [f"{k.rpartition('.')[2]}={flat[place].get(k, '-')}" for k in differ[:NAMED]]
+            shown = [f"{k.rpartition('.')[2]}={_short(flat[place].get(k, '-'))}" for k in differ[:NAMED]]
             more = [f"+{len(differ) - NAMED} settings"] if len(differ) > NAMED else []
             label = f"{record.name} [{', '.join(shown + more)}]"
-            named[place] = dataclasses.replace(runs[place], record=dataclasses.replace(record, name=label))
-    return named
+            named[place] = _called(runs[place], label)
+    return _one_of_each_seed(named)
+
+
+def _one_of_each_seed(runs: Sequence[Run]) -> list[Run]:
+    """Name the folders of runs that are alike to the seed: two trials of a sweep that drew the same values."""
+    alike = Counter((run.record.name, run.record.kind, run.record.seed) for run in runs)
+    return [
+        _called(run, f"{run.record.name} ({run.path.parent.name})")
+        if alike[run.record.name, run.record.kind, run.record.seed] > 1
+        else run
+        for run in runs
+    ]
+
+
+def _called(run: Run, name: str) -> Run:
+    return dataclasses.replace(run, record=dataclasses.replace(run.record, name=name))
+
+
+def _short(value: str) -> str:
+    """A setting; a number that was drawn to four digits."""
+    return f"{float(value):.4g}" if re.fullmatch(r"-?\d+\.\d{4,}(e-?\d+)?", value) else value
 
 
 def _files(path: Path) -> list[Path]:
