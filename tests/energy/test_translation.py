@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from spikeseq.energy import assert_accumulate_only, audit, count
+from spikeseq.energy import assert_accumulate_only, audit, compare, count
+from spikeseq.energy.compare import has_counterparts
 from spikeseq.nn.translation import translator
 from spikeseq.nn.translation.attention import Attention
 from spikeseq.nn.translation.block import GatedSum
@@ -103,3 +104,17 @@ def test_the_lstm_by_hand(pair):
     decoder = 5 * (4 * h * (e + h) + 3 * h + 4 * h * 2 * h + 3 * h + 3 * h * e + e * 23)
     attention = 5 * 7 * (h + 2 * h)
     assert found.macs_per_element * found.elements == encoder + decoder + attention
+
+
+def test_a_spiking_network_beside_its_twins(pair):
+    model = make("lif", leak=0.5)
+    found = compare(model, [pair])
+    assert list(found.counts) == ["LSTM", "GLU", "ReLU", "spiking"]
+    for label in ("GLU", "ReLU"):
+        assert found.counts[label] == count(make(label.lower()), pair)
+    one = translator("lstm", 23, embedding_size=8, hidden_size=16, layers=1, positions=12)
+    assert found.counts["LSTM"].macs_per_element == count(one, pair).macs_per_element
+    assert found.counts["spiking"] == count(model, pair)
+    assert 0 < found.spike_rate < 1
+    assert found.energy("int32")["ReLU"] > found.energy("int32")["spiking"]
+    assert not has_counterparts(make("relu"))

@@ -13,7 +13,7 @@ from torch import nn
 from spikeseq.cli.data_of import calibration_rows, data_of, recipe_of
 from spikeseq.cli.energy_layers import energy_of_layers
 from spikeseq.conversion import ConvertConfig, convert
-from spikeseq.data import Data, SequenceData, TextData
+from spikeseq.data import Data, SequenceData, TextData, TranslationData
 from spikeseq.energy import Comparison, PriceTable, audit, compare, price, read_table
 from spikeseq.energy.compare import FORMATS, MEMORIES, has_counterparts, rows
 from spikeseq.energy.cost import Memory
@@ -26,16 +26,18 @@ from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.nn.text import TextClassifier
+from spikeseq.nn.translation import Translator
 from spikeseq.report.energy_plots import stacked_energy
 from spikeseq.report.figure import save_png
 from spikeseq.report.record import new_record, write_record
 from spikeseq.report.table import Column, rich_table
 from spikeseq.shapes import spaced
 from spikeseq.train.evaluate import text_rows
-from spikeseq.train.inputs import load_data
+from spikeseq.train.inputs import load_data, pair_arguments
 
 console = Console(soft_wrap=True, markup=False)
 AUDITED = 4  # test sequences of the audit
+LOOK_UPS = ("encoder.to_current", "decoder.to_current")  # W e of a translation network: e is one of finitely many
 OPERATIONS = [Column("network"), Column("macs", "MACs", digits=0), Column("acs", "ACs", digits=0)]
 
 
@@ -73,12 +75,13 @@ def energy(
     if inputs is not None:
         raise ConfigError(f"inputs={inputs!r}: checkpoint {checkpoint!r} has data of its own; leave it out")
     started = time.time()
-    if isinstance(model, TextClassifier | PictureClassifier):
+    if isinstance(model, TextClassifier | PictureClassifier | Translator):
         data = load_data(recipe_of(notes, checkpoint))
-        network, once = as_spiking(model), model.once
+        network, once = as_spiking(model), LOOK_UPS if isinstance(model, Translator) else model.once
         if not has_counterparts(network):
+            cell = notes["recipe"]["model"]["cell"]
             raise ConfigError(
-                f"checkpoint {checkpoint!r} has cell={model.cell!r}, which does not spike; pass one of lif or if"
+                f"checkpoint {checkpoint!r} has cell={cell!r}, which does not spike; pass one of lif or if"
             )
     else:
         layers = load_sequence_model(checkpoint)[0]  # refuses classifiers of frames
@@ -86,8 +89,10 @@ def energy(
         network, once = spiking_network(layers, data, time_steps), ()
     found = compare(network, test_rows(data, sequences))
     show(found, prices)
-    proof = audit(network, test_rows(data, AUDITED), allow=["input layer", *once])
+    few = test_rows(data, AUDITED)
+    proof = audit(network, few[0] if isinstance(data, TranslationData) else few, allow=["input layer", *once])
     also = " and what runs once for a sequence" if once else ""
+    also = " and what a table of words can hold" if isinstance(model, Translator) else also
     console.print(f"audit, first layer{also} allowed to multiply: {proof}")
     metrics = {**summary(found, prices), "accumulate_only": proof.ok}
     recipe = notes["recipe"]
@@ -115,6 +120,8 @@ def spiking_network(model: SequenceClassifier, data: SequenceData, time_steps: i
 
 def test_rows(data: Data, count: int) -> Any:
     """So many test sequences, as arguments of a model."""
+    if isinstance(data, TranslationData):  # pair by pair: no padding is counted
+        return [pair_arguments(data.test.batch([row])) for row in spaced(len(data.test), count).tolist()]
     assert isinstance(data, SequenceData | TextData)  # load_sequence_model has refused the other models
     return text_rows(data, count) if isinstance(data, TextData) else data.test.x[spaced(len(data.test.x), count)]
 

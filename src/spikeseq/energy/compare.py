@@ -30,6 +30,7 @@ from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.nn.text import TextClassifier
+from spikeseq.nn.translation import Translator, twin
 
 MEMORIES: tuple[Memory, ...] = ("none", "sram")
 FORMATS = ("fp32", "fp16", "int32", "int8")
@@ -71,7 +72,7 @@ def has_counterparts(model: nn.Module) -> bool:
 
 
 def _on_membranes(model: nn.Module) -> bool:
-    networks = isinstance(model, TextClassifier | PictureClassifier)
+    networks = isinstance(model, TextClassifier | PictureClassifier | Translator)
     return networks and any(isinstance(m, Neurons) for m in model.modules())
 
 
@@ -80,7 +81,7 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
 
     Raises ConfigError for a model without a quantised or spiking layer.
     """
-    if isinstance(model, TextClassifier | PictureClassifier) and _on_membranes(model):
+    if isinstance(model, TextClassifier | PictureClassifier | Translator) and _on_membranes(model):
         return _with_twins(model, list(several(batches)))
     spiking = as_spiking(model)
     layers = [m for m in spiking.modules() if isinstance(m, Recurrent) and m.kind.spikes]
@@ -103,10 +104,14 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
     return Comparison(counts, steps, rate, total / first if first else None)
 
 
-def _with_twins(model: TextClassifier | PictureClassifier, batches: list[Any]) -> Comparison:
+def _with_twins(model: TextClassifier | PictureClassifier | Translator, batches: list[Any]) -> Comparison:
     """The same network with gates, and with ReLU, beside its neurons; each neuron compares once for each element."""
-    twins = {"LSTM": "lstm", "GRU": "gru", "ReLU": "relu"}
-    counts = {label: count(model.twin(cell), batches) for label, cell in twins.items()}
+    twins: dict[str, nn.Module]
+    if isinstance(model, Translator):
+        twins = {label: twin(model, label.lower()) for label in ("LSTM", "GLU", "ReLU")}
+    else:
+        twins = {label: model.twin(label.lower()) for label in ("LSTM", "GRU", "ReLU")}
+    counts = {label: count(network, batches) for label, network in twins.items()}
     counts["spiking"] = count(model, batches)
     own = counts["spiking"].per_layer
     total, first = (

@@ -80,6 +80,7 @@ class Translator(nn.Module):
 
     vocabulary: int
     positions: int  # most tokens of a sentence
+    sizes: dict[str, Any]  # with which translator() makes another of the same
 
     def encode(self, source: Tensor, lengths: Tensor) -> Any:
         """Source ``[B, S]`` with its true lengths -> what the decoder reads, a NamedTuple with the batch first."""

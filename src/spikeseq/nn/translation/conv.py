@@ -137,6 +137,10 @@ class ConvTranslator(Translator):
         own = options or {}
         check_activation(activation, own)
         self.vocabulary, self.positions = vocabulary, positions
+        self.sizes = {
+            "embedding_size": embedding_size, "hidden_size": hidden_size, "layers": blocks, "dropout": dropout,
+            "kernel_size": kernel_size, "positions": positions,
+        }  # fmt: skip
         table = word_table(vocabulary, embedding_size)
 
         def units() -> Units:

@@ -64,3 +64,11 @@ def translator(
     neuron = cell.removeprefix("plain_")
     check_cell(neuron, own)
     return PlainTranslator(vocabulary, neuron, embedding_size, hidden_size, layers, dropout, positions, levels, own)
+
+
+def twin(model: Translator, cell: str) -> Translator:
+    """A network of the same sizes with another cell, fresh weights and no options; attention by softmax.
+
+    An LSTM has one layer of the same width on either side, as in recipes/multi30k.
+    """
+    return translator(cell, model.vocabulary, **{**model.sizes, **({"layers": 1} if cell == "lstm" else {})})

@@ -57,6 +57,10 @@ class PlainTranslator(Translator):
     ) -> None:
         super().__init__()
         self.vocabulary, self.positions = vocabulary, positions
+        self.sizes = {
+            "embedding_size": embedding_size, "hidden_size": hidden_size, "layers": layers, "dropout": dropout,
+            "positions": positions,
+        }  # fmt: skip
         table = word_table(vocabulary, embedding_size)
         kind: Any = {"lif": LIF, "if": IF}[neuron]
 
