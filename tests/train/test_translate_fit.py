@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from spikeseq.cli.main import main
 from spikeseq.data import multi30k, sources
 from spikeseq.data.sources import DataFile
 from spikeseq.data.text.tokenizer import Tokenizer
-from spikeseq.errors import ConfigError
+from spikeseq.errors import CheckpointError, ConfigError
 from spikeseq.nn.checkpoint import load_model
 from spikeseq.nn.translation import greedy
 from spikeseq.train.fit import fit
@@ -125,3 +126,24 @@ def test_recipes_that_cannot_work_are_refused(eight):
         fit(make_recipe({"name": "a/b", "data": {"name": "multi30k"}}), eight / "a", progress=False)
     with pytest.raises(ConfigError, match=r"train\.length_curriculum with task: translate"):
         fit(recipe(train={"epochs": 1, "length_curriculum": [2]}), eight / "b", progress=False)
+
+
+def test_it_starts_from_its_trained_twin_and_is_priced_beside_it(eight, capsys):
+    quick = {**RECIPE["train"], "epochs": 1, "learning_rate": 1e-12}
+    twin = fit(recipe("relu", train={**quick, "learning_rate": 0.01}), eight / "relu", progress=False).model
+    start = {"start_from": str(eight / "relu" / "model.pt"), "first_thresholds": {"percentile": 99.0, "scale": 0.5}}
+    model = fit(recipe("lif", train={**quick, **start}), eight / "lif", progress=False).model
+    theirs, mine = twin.state_dict(), model.state_dict()
+    assert torch.allclose(mine["decoder.to_word.weight"], theirs["decoder.to_word.weight"], atol=1e-9)
+    thresholds = [v for name, v in mine.items() if name.endswith("threshold")]
+    assert len(thresholds) > 4
+    assert all((v != 1).any() and (v > 0).all() for v in thresholds)
+    capsys.readouterr()
+    assert main(["energy", str(eight / "lif" / "model.pt"), "--sequences", "3"]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("ReLU", "GLU", "LSTM", "decoder.attention", "not accumulate-only"))
+    assert main(["energy", str(eight / "relu" / "model.pt")]) == 2
+    assert "cell='relu', which does not spike" in capsys.readouterr().err
+    other = {**RECIPE["model"], "cell": "lif", "hidden_size": 32}
+    with pytest.raises(CheckpointError, match=r"relu.model\.pt': its weights have other shapes"):
+        fit(make_recipe({**RECIPE, "model": other, "train": {**quick, **start}}), eight / "other", progress=False)
