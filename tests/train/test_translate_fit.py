@@ -147,3 +147,12 @@ def test_it_starts_from_its_trained_twin_and_is_priced_beside_it(eight, capsys):
     other = {**RECIPE["model"], "cell": "lif", "hidden_size": 32}
     with pytest.raises(CheckpointError, match=r"relu.model\.pt': its weights have other shapes"):
         fit(make_recipe({**RECIPE, "model": other, "train": {**quick, **start}}), eight / "other", progress=False)
+
+
+@pytest.mark.parametrize("cell", ["lif", "lstm"])
+def test_bfloat16(eight, cell):
+    quick = {**RECIPE["train"], "epochs": 2}
+    run = fit(recipe(cell, train=quick, trainer={"precision": "bf16-mixed"}), eight / "run", progress=False)
+    losses = [row["train_loss"] for row in run.record.metrics["history"]]
+    assert losses[-1] < losses[0]
+    assert all(value.dtype == torch.float32 for value in run.model.state_dict().values())

@@ -16,6 +16,7 @@ from spikeseq.nn.gated_current import GatedCurrent, HardGatedCurrent, LeakyCurre
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.sequence import valid_mask
+from spikeseq.ops.precision import full_precision
 from spikeseq.ops.schedule import Order
 from spikeseq.shapes import check_batch, check_dtype, check_lengths, check_size
 
@@ -60,6 +61,7 @@ def make_layers(
     return layers
 
 
+@full_precision  # also torch's layers: not every processor has an LSTM in bfloat16
 def run_layers(layers: nn.Module, x: Tensor, lengths: Tensor | None) -> Tensor:
     """``x [B, L, I]``, checked lengths ``[B]`` or None -> outputs ``[B, L, H]``, 0 at padding."""
     output: Tensor

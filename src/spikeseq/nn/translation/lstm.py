@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from spikeseq.nn.translation.attention import Attention
 from spikeseq.nn.translation.base import Decoded, Translator, Words, word_table
+from spikeseq.ops.precision import full_precision
 from spikeseq.shapes import check_size
 
 
@@ -69,6 +70,7 @@ class LSTMTranslator(Translator):
         self.to_logits.weight = table.weight
         nn.init.zeros_(self.to_logits.bias)
 
+    @full_precision  # not every processor has an LSTM in bfloat16
     def encode(self, source: Tensor, lengths: Tensor) -> Memory:
         """See Translator."""
         packed = pack_padded_sequence(self.source_words(source), lengths.cpu(), enforce_sorted=False)
@@ -79,6 +81,7 @@ class LSTMTranslator(Translator):
         there = (torch.arange(source.shape[1]) < lengths.cpu()[:, None]).to(source.device)
         return Memory(self.to_key(memory), memory, there, torch.tanh(self.bridge_h(h)), self.bridge_c(c))
 
+    @full_precision
     def decode(self, target: Tensor, memory: Memory, state: DecoderState | None = None) -> Decoded:
         """See Translator."""
         start = state or DecoderState(0, memory.h, memory.c)
