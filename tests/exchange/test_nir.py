@@ -178,6 +178,16 @@ def test_nodes_that_are_refused(node, words):
         from_nir(graph_of(node))
 
 
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0,)])
+def test_nodes_that_do_not_fit_are_refused_when_they_are_read(shape):
+    """Not when the model runs for the first time."""
+    flat = nir.Flatten(input_type={"input": np.array(shape)}, start_dim=0, end_dim=99)
+    nodes = {"in": nir.Input(np.array(shape)), "flat": flat, "out": nir.Output(np.array([3]))}
+    graph = nir.NIRGraph(nodes, [("in", "flat"), ("flat", "out")], {}, type_check=False)
+    with pytest.raises(ConfigError, match=r"(do not fit an element of shape|input of the graph has shape) \("):
+        from_nir(graph)
+
+
 def test_graphs_that_are_no_chain():
     nodes = {"in": nir.Input(np.array([3])), "lif": lif(), "w": nir.Linear(np.eye(3)), "out": nir.Output(np.array([3]))}
     loop = [("in", "lif"), ("lif", "w"), ("w", "lif"), ("lif", "out")]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import nir
 import numpy as np
+import torch
 from torch import nn
 
-from spikeseq.errors import CheckpointError, ConfigError, nearest
+from spikeseq.errors import CheckpointError, ConfigError, SpikeseqError, nearest
 from spikeseq.exchange.nir.layers import layers_of, text_of
 from spikeseq.exchange.nir.write import DT
 from spikeseq.nn.readout import Integrator, Last
@@ -17,6 +19,7 @@ from spikeseq.nn.sequential import Sequential
 from spikeseq.ops.neuron import Reset
 
 RESETS = ("zero", "subtract")
+LARGEST = 1 << 24  # numbers of an element
 
 
 class Imported(NamedTuple):
@@ -36,7 +39,8 @@ def from_nir(source: str | Path | nir.NIRGraph, dt: float | None = None, reset: 
 
     Raises:
         CheckpointError: the file is missing, damaged or no NIR file.
-        ConfigError: the graph is no chain, or has a node or a parameter that nothing here is; the node's name.
+        ConfigError: the graph is no chain, has a node or a parameter that nothing here is (named by its node), or its nodes do
+            not fit an element of its input.
     """
     graph = source if isinstance(source, nir.NIRGraph) else _read(source)
     notes = graph.metadata if isinstance(graph.metadata, dict) else {}
@@ -62,7 +66,21 @@ def from_nir(source: str | Path | nir.NIRGraph, dt: float | None = None, reset: 
         layers.append(Last())
     if not layers:
         raise ConfigError("the graph has an input and an output, and nothing between them")
-    return Imported(Sequential(*layers).eval(), _shape(graph), step, how)  # type: ignore[arg-type]
+    model, shape = Sequential(*layers).eval(), _shape(graph)
+    if shape is not None:
+        _tried(model, shape)
+    return Imported(model, shape, step, how)  # type: ignore[arg-type]
+
+
+def _tried(model: Sequential, shape: tuple[int, ...]) -> None:
+    """Run one element of zeros. Raises ConfigError where the nodes do not fit together."""
+    if not all(size > 0 for size in shape) or math.prod(shape) > LARGEST:
+        raise ConfigError(f"the input of the graph has shape {shape}: pass one of 1 to {LARGEST} numbers")
+    try:
+        with torch.no_grad():
+            model(torch.zeros(1, 1, *shape))
+    except (SpikeseqError, RuntimeError, IndexError, ValueError, TypeError) as error:
+        raise ConfigError(f"the nodes of the graph do not fit an element of shape {shape} ({error})") from error
 
 
 def _read(path: str | Path) -> nir.NIRGraph:
