@@ -55,6 +55,10 @@ class LSTMTranslator(Translator):
     ) -> None:
         super().__init__()
         self.vocabulary, self.positions = vocabulary, positions
+        self.sizes = {
+            "embedding_size": embedding_size, "hidden_size": hidden_size, "layers": layers, "dropout": dropout,
+            "positions": positions,
+        }  # fmt: skip
         table = word_table(vocabulary, embedding_size)
         inner = dropout if check_size("layers", layers) > 1 else 0.0
         hidden = check_size("hidden_size", hidden_size)
