@@ -183,6 +183,25 @@ def test_trials_that_fail_say_why(made, stub_data, monkeypatch):
     assert rows[0]["error"] == "these values do not go together"
 
 
+def test_a_plan_of_which_every_trial_failed_may_be_corrected(made, stub_data, monkeypatch):
+    """In the same folder; one that finished a trial may not."""
+    stub_data()
+
+    def failing(recipe, folder, **options):
+        raise ConfigError("no such data")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(working, "fit", failing)
+        with pytest.raises(SpikeseqError, match="no such data"):
+            work(made(1, space={"train.learning_rate": [0.5]}))
+    corrected = made(1, space={"train.learning_rate": [0.25]})
+    work(corrected)
+    (row,) = rows_of(corrected)
+    assert (row["state"], row["params"]) == ("complete", {"train.learning_rate": 0.25})
+    with pytest.raises(ConfigError, match="of another recipe, space or objectives"):
+        trials_of(made(1, space={"train.learning_rate": [0.5]}))
+
+
 def test_a_killed_worker_loses_no_finished_trial(made, monkeypatch):
     sweep = made(4, changes={"train.epochs": 3}, heartbeat=1)
     process = two_processes.alone(two_processes.work_until_killed, sweep, 2, 1)

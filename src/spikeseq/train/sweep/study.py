@@ -153,13 +153,12 @@ def _engine(url: str) -> dict[str, Any]:
 
 
 def _study(package: Any, storage: Any, sweep: Sweep) -> Any:
-    study = package.create_study(
-        storage=storage, study_name=sweep.recipe.name, load_if_exists=True,
-        directions=[DIRECTIONS[name] for name in sweep.objectives],
-        sampler=sampler_of(sweep, 0),
-        pruner=package.pruners.MedianPruner(n_warmup_steps=1) if sweep.prunes else package.pruners.NopPruner(),
-    )  # fmt: skip
+    study = _made(package, storage, sweep)
     kept = study.user_attrs.get("plan")
+    if kept not in (None, sweep.plan) and _all_failed(package, study):  # of a plan that could not work: nothing to lose
+        package.delete_study(study_name=sweep.recipe.name, storage=storage)
+        study = _made(package, storage, sweep)
+        kept = None
     if kept is None:
         study.set_user_attr("plan", sweep.plan)
     elif kept != sweep.plan:
@@ -168,6 +167,20 @@ def _study(package: Any, storage: Any, sweep: Sweep) -> Any:
             "storage or out, or give the recipe another name"
         )
     return study
+
+
+def _made(package: Any, storage: Any, sweep: Sweep) -> Any:
+    return package.create_study(
+        storage=storage, study_name=sweep.recipe.name, load_if_exists=True,
+        directions=[DIRECTIONS[name] for name in sweep.objectives],
+        sampler=sampler_of(sweep, 0),
+        pruner=package.pruners.MedianPruner(n_warmup_steps=1) if sweep.prunes else package.pruners.NopPruner(),
+    )  # fmt: skip
+
+
+def _all_failed(package: Any, study: Any) -> bool:
+    trials = study.get_trials(deepcopy=False)
+    return bool(trials) and all(trial.state == package.trial.TrialState.FAIL for trial in trials)
 
 
 def sampler_of(sweep: Sweep, number: int) -> Any:
