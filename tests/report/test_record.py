@@ -1,8 +1,10 @@
 """The record of a run: what goes in comes back; what is wrong is refused by name."""
 
 import json
+import sys
 from dataclasses import replace
 from datetime import datetime, timezone
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -136,6 +138,13 @@ def test_folder_is_read_recursively_and_sorted_by_content(tmp_path):
         write_record(make(**changes), tmp_path / f"{path}.json")
     (tmp_path / "notes.txt").write_text("no record")
     assert [(r.name, r.seed) for r in read_records(tmp_path)] == [("a/x", 0), ("a/x", 2), ("b/x", 1)]
+
+
+def test_environment_names_what_the_process_uses(monkeypatch):
+    monkeypatch.delitem(sys.modules, "optuna", raising=False)
+    assert "optuna" not in environment()
+    monkeypatch.setitem(sys.modules, "sklearn", sys)
+    assert environment()["scikit-learn"] == metadata.version("scikit-learn")
 
 
 def test_environment_names_versions_and_machine(monkeypatch):

@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "numpy", "lightning", "spikeseq")
+# package: its module; named where the process has imported it, which made a part of the number: data, features, scores, search
+OPTIONAL = {
+    "scikit-learn": "sklearn", "tokenizers": "tokenizers", "sacrebleu": "sacrebleu", "torchmetrics": "torchmetrics",
+    "soundfile": "soundfile", "kaldi-native-fbank": "kaldi_native_fbank", "optuna": "optuna",
+}  # fmt: skip
 
 
 def environment(threads: int | None = None) -> dict[str, str | int]:
-    """Return versions of Python and of the installed PACKAGES, platform, CPU model and thread count.
+    """Return versions of Python, of PACKAGES and of the OPTIONAL ones in use, platform, CPU model and thread count.
 
     `threads` is the caller's own count (`torch.get_num_threads()`); by default OMP_NUM_THREADS, else the cores that
     this process may use.
     """
     versions: dict[str, str | int] = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *(name for name, module in OPTIONAL.items() if module in sys.modules)):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
