@@ -70,9 +70,8 @@ def test_frames_are_learned(tiny, clear_speech, cell: str) -> None:
     assert m["history"][-1]["train_loss"] < 0.5 * m["history"][0]["train_loss"]
     assert m["valid_accuracy"] == max(row["valid_accuracy"] for row in m["history"])
     assert m["skipped"] == {"silent": 2}
-    assert (
-        m["test_per"] < 0.3
-    )  # under a tenth of the frames is wrong, and each may cost a substitution and an insertion or two
+    # under a tenth of the frames is wrong, and each may cost a substitution and an insertion or two
+    assert m["test_per"] < 0.3
     assert m["acoustic_scale"] in (0.2, 0.35, 0.6, 1.0, 1.6, 2.5)
     assert m["macs_per_element"] > 0
     assert ("multiplications_published" in m) == (cell == "torch_lstm")

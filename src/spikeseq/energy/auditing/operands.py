@@ -1,7 +1,6 @@
 r"""What the numbers of an operand cost to multiply with, judged from their values.
 
-    small dyadic   k 2^e with |k| <= 16           a product is a shift and at most three more adds
-                   or 2^a - 2^b (a leak 1 - 2^-k)  two shifts and a subtraction
+    small dyadic   ops/dyadic.py                  a product is shifts and few adds
     levels         k s, one s for all, |k| <= 31  spikes, packets of spikes, gates k/T: a product is |k| adds of ``s w``
 
 The scale s of levels folds into the weights they meet. It is found from the smallest magnitude m as m / j, j = 1 .. 31.
