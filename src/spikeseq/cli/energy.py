@@ -71,7 +71,7 @@ def energy(
             )
         energy_of_layers(checkpoint, inputs, sequences, prices)
         return
-    model, _, notes = load_model(checkpoint)
+    model, settings, notes = load_model(checkpoint)
     if inputs is not None:
         raise ConfigError(f"inputs={inputs!r}: checkpoint {checkpoint!r} has data of its own; leave it out")
     started = time.time()
@@ -79,9 +79,8 @@ def energy(
         data = load_data(recipe_of(notes, checkpoint))
         network, once = as_spiking(model), LOOK_UPS if isinstance(model, Translator) else model.once
         if not has_counterparts(network):
-            cell = notes["recipe"]["model"]["cell"]
             raise ConfigError(
-                f"checkpoint {checkpoint!r} has cell={cell!r}, which does not spike; pass one of lif or if"
+                f"checkpoint {checkpoint!r} has cell={settings.cell!r}, which does not spike; pass one of lif or if"
             )
     else:
         layers = load_sequence_model(checkpoint)[0]  # refuses classifiers of frames
