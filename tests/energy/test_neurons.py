@@ -228,6 +228,26 @@ def test_a_convolutional_network_is_accumulate_only_from_events_to_the_readout()
     assert count(model, frames).macs_per_element == 0
 
 
+@pytest.mark.parametrize("divisor", [1, None])
+def test_spikes_of_a_pooled_window_are_added_one_by_one(divisor):
+    """An average is its sum: the divisor stands in the weights behind it."""
+    torch.manual_seed(9)
+    pool = nn.AvgPool2d(2, divisor_override=divisor)
+    behind = [snn.SpikingConv2d(4, 3, 3, padding=1, neuron=snn.IF(3)), nn.Flatten(), nn.Linear(27, O)]
+    model = snn.Sequential(snn.SpikingConv2d(2, 4, 3, padding=1, neuron=snn.IF(4)), pool, *behind, snn.Integrator())
+    frames = (torch.rand(L, 3, 2, 6, 6) > 0.5).float()
+    assert_accumulate_only(model, frames)
+    counts = {layer.name: layer for layer in count(model, frames).per_layer}
+    spikes = model[0](frames)[0].detach()
+    pooled = spikes.unfold(3, 2, 2).unfold(4, 2, 2).sum((-2, -1))
+    assert pooled.max() == 4
+    reached = torch.tensor([2.0, 3.0, 2.0])  # outputs of a row that an input reaches, at the border and inside
+    adds = float((pooled * (reached[:, None] * reached)).sum()) * 3
+    conv = counts["2.conv"]
+    assert (conv.macs, conv.acs, conv.spike_acs) == (0, adds, adds)
+    assert conv.state_reads == adds + float(pooled.sum())
+
+
 def test_neurobench_takes_neurons_for_activations():
     model = network(snn.IF(H))
     x = torch.randn(L, 2, I).double()

@@ -56,6 +56,20 @@ def test_written_and_read_back(reset, readout, spread, tmp_path):
     assert kinds[:9] == ["Input", "Conv2d", "LIF", "AvgPool2d", "Conv2d", "LIF", "Flatten", "Affine", "CubaLIF"]
 
 
+@pytest.mark.parametrize("pooling", ["mean", "sum"])
+def test_a_network_for_pictures_leaves_and_comes_back(pooling, spread, tmp_path):
+    model = snn.PictureClassifier((2, 8, 8), 5, "lif", [3, 4], 6, options={"reset": "zero"}, pooling=pooling)
+    model = spread(model, dyadic=True)
+    to_nir(model, tmp_path / "net.nir")
+    back = from_nir(tmp_path / "net.nir")
+    x = values(10, 3, 2, 8, 8)
+    expected = model(x.transpose(0, 1))
+    assert torch.equal(run(back.model, x), expected)
+    assert (back.element_shape, back.reset, bool(expected.any())) == ((2, 8, 8), "zero", True)
+    with pytest.raises(ConfigError, match=r"module '1' \(MaxPool2d\).*AvgPool2d has one"):
+        to_nir(snn.PictureClassifier((2, 8, 8), 5, "lif", [3], 6))
+
+
 def test_parameters_are_those_of_the_equations(spread):
     """NIR's own equations, by Euler's method at dt, run beside ours."""
     model = spread(

@@ -61,6 +61,30 @@ def test_from_events_to_the_sum_nothing_multiplies():
     assert counts.acs_per_element > 0
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("pooling", ["mean", "sum"])
+def test_other_poolings(cell, pooling):
+    model, x = make(cell, pooling=pooling), pictures()
+    assert model.twin("lif").pooling == pooling
+    model(x, LENGTHS).square().sum().backward()
+    assert all(p.grad.any() for p in model.body[0].parameters() if p.requires_grad)
+    layers = [m for m in model.body if type(m).__name__ == "AvgPool2d"]
+    block = torch.rand(1, 1, 2, 2)
+    assert [float(m(block)) for m in layers] == [pytest.approx(float(getattr(block, pooling)()))] * 2
+    with pytest.raises(ConfigError, match=r"pooling='avg'.*max, mean, sum"):
+        make(cell, pooling="avg")
+
+
+def test_pooling_where_it_is_asked_for():
+    model = make("lif", pooled=[2])
+    assert [type(m).__name__ for m in model.body][:4] == ["SpikingConv2d", "SpikingConv2d", "MaxPool2d", "Flatten"]
+    assert model.body[5].in_features == 4 * 4 * 4
+    assert model.twin("lstm").pooled == (2,)
+    for wrong in ([0], [3], [1, 1]):
+        with pytest.raises(ConfigError, match=r"pooled=.*from 1 to 2, each once"):
+            make("lif", pooled=wrong)
+
+
 def moving(number, seed):
     """A bar that crosses the picture to the right (0) or to the left (1): the same pictures in another order."""
     generator = torch.Generator().manual_seed(seed)

@@ -32,6 +32,7 @@ SHAPES = {
     ("timit", None, None): (12, 40, 4),
     ("librispeech", None, None): (12, 40, 4),
     ("nmnist", None, None): (4, 2 * 17 * 17, 10),
+    ("dvs_gesture", None, None): (4, 2 * 32 * 32, 11),
     ("imdb", None, None): (9, 9, 2),  # tokens, words
 }
 
@@ -64,8 +65,8 @@ def test_recipe(path, stub_data, stub_speech, stub_texts, stub_pictures, monkeyp
     if recipe.task == "text":
         size = stub_texts(rows=(8, 4, 4)).input_size
     elif recipe.model.network == "pictures":
-        stub_pictures((2, 17, 17), length)
-        assert options["size"] == 17
+        stub_pictures((2, options["size"], options["size"]), length, classes)
+        assert size == 2 * options["size"] ** 2
     elif recipe.task != "classify":
         targets = "frames" if recipe.task == "frames" else "sequence"
         stub_speech(targets, "character" if recipe.data.name == "librispeech" else "phone", rows=(4, 3, 3))

@@ -9,6 +9,7 @@ Per sequence element, H units, I inputs::
                behind a T-level quantised layer that does not spike: MACs of ceil(log2(T + 1)) bits;
                of the multi-bit values of a layer in the model: low MACs O nnz
     Conv       MACs (output values) (I / groups) K, borders included;  of spikes: ACs sum |k| (connections of that input)
+    AvgPool    nothing: each spike of a window goes on to the sums of the layer behind; the divisor is in its weights
     Embedding  nothing but the row that is read;  attention: projections, q k, a v;  norms: 1 (batch) or 3 MACs a value
 
 Functions (sigmoid, tanh, softmax) are not counted, in favour of the float networks. Memory is counted as by Lemaire et al.
@@ -19,6 +20,7 @@ and keeps its sums in registers; a spike reads its row of weights, and reads and
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -27,18 +29,27 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.energy.counts import LayerCount
-from spikeseq.energy.registry import Call, register
+from spikeseq.energy.registry import Call, Window, register
 
 TIE = 1e-3  # how near a value must be to a level to be one: k unit is rounded to float32
 
 
-def spike_counts(x: Tensor, time_steps: int = 1) -> Tensor | None:
+def spike_counts(x: Tensor, time_steps: int = 1, windows: Iterable[Window] = ()) -> Tensor | None:
     """Return ``|k|`` where ``x = k / T`` with ``|k| <= 2 T - 1`` (T = 1: binary or ternary); None for analog values.
 
     Spikes of a layer with T time steps, averaged over them, are such multiples; a packet holds at most 2 T - 1 spikes.
+    ``windows``: or sums of so many of them, ``k / (T divisor)``, of which each spike is added where it goes.
     """
-    k = x * time_steps
-    return k.abs() if bool(((k == torch.round(k)) & (k.abs() < 2 * time_steps)).all()) else None
+    for size, divisor in (Window(1, 1), *windows):
+        k = x * (time_steps * divisor)
+        if bool(((k == torch.round(k)) & (k.abs() <= (2 * time_steps - 1) * size)).all()):
+            return k.abs()
+    return None
+
+
+def _arrivals(k: Tensor, call: Call) -> Tensor:
+    """Events that bring ``k`` spikes: one packet for all time steps; without time steps each comes alone."""
+    return k if call.time_steps == 1 else (k > 0).to(k.dtype)
 
 
 def few_bits(time_steps: int) -> int:
@@ -104,14 +115,14 @@ def _product(call: Call, x: Tensor, fan_out: float, rows: float, module: Any) ->
         "state_writes": rows * outputs,
     }
     analog = LayerCount(call.name, macs=rows * words, **traffic, **sizes)
-    k = spike_counts(x, call.time_steps)
+    k = spike_counts(x, call.time_steps, call.windows)
     if k is None:
         return _multi_bit(call, x, fan_out, rows * biases, rows * outputs, analog) or analog
     if call.dense:
         bits = few_bits(call.time_steps)
         return replace(analog, low_macs=analog.macs, low_bits=analog.macs * bits, analog=analog)
-    adds, events = float((k * fan_out).sum()), float(((k > 0) * fan_out).sum())
-    sent = float((k > 0).sum())
+    came = _arrivals(k, call)
+    adds, events, sent = float((k * fan_out).sum()), float((came * fan_out).sum()), float(came.sum())
     return LayerCount(
         call.name, acs=adds, weight_reads=events + rows * biases, state_reads=events + sent,
         state_writes=events + rows * outputs, analog=analog, **_of_spikes(call, adds, events, sent), **sizes,
@@ -161,11 +172,11 @@ def convolution(module: nn.Conv1d | nn.Conv2d, call: Call) -> list[LayerCount]:
     biased = rows * size if biases else 0.0
     traffic: dict[str, Any] = {"weight_reads": macs + biased, "state_reads": macs, "state_writes": rows * size}
     analog = LayerCount(call.name, macs=macs, **traffic, **sizes)
-    k = spike_counts(x, call.time_steps)
+    k = spike_counts(x, call.time_steps, call.windows)
     if k is None:
         return [analog]
-    adds, events = _connections(module, k), _connections(module, (k > 0).to(k.dtype))
-    sent = float((k > 0).sum())
+    came = _arrivals(k, call)
+    adds, events, sent = _connections(module, k), _connections(module, came), float(came.sum())
     return [
         LayerCount(
             call.name, acs=adds, weight_reads=events + rows * biases, state_reads=events + sent,

@@ -21,6 +21,13 @@ class Code(NamedTuple):
     bits: int  # of |k|
 
 
+class Window(NamedTuple):
+    """Sums of spikes over the windows of an average pooling: ``k / divisor``, at most ``size`` times what one spike sends."""
+
+    size: int
+    divisor: int
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of a layer while a model runs."""
@@ -35,6 +42,7 @@ class Call:
     )
     dense: bool = False  # quantised layers and none that spikes: k / T arrives as a number of few bits, not as spikes
     codes: tuple[Code, ...] = ()  # of the model's layers with multi-bit outputs
+    windows: tuple[Window, ...] = ()  # of the model's average poolings
     first: bool = False  # the first layer that ran: spikes in its input are events of the data, which no layer sent
 
     def argument(self, position: int, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.energy.counts import Counts, LayerCount, merged
 from spikeseq.energy.dense import few_bits
-from spikeseq.energy.registry import Call, Code, counted, rule_of
+from spikeseq.energy.registry import Call, Code, Window, counted, rule_of
 from spikeseq.errors import DataError
 from spikeseq.nn.current_kinds import CurrentKind
 from spikeseq.nn.kinds import GridKind, QuantizedKind
@@ -68,6 +69,15 @@ def codes_of(model: nn.Module) -> Iterator[Code]:
                 yield Code(unit, quantizer.largest, few_bits(quantizer.largest))
 
 
+def windows_of(model: nn.Module) -> Iterator[Window]:
+    """The windows over which a model's average poolings add; with divisor_override=1 they are sums."""
+    for layer in model.modules():
+        if isinstance(layer, nn.AvgPool2d):
+            kernel = layer.kernel_size
+            size = kernel**2 if isinstance(kernel, int) else math.prod(kernel)
+            yield Window(size, layer.divisor_override or size)
+
+
 def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[LayerCount]:
     """Counts of every call of every layer that has a rule."""
     found: list[LayerCount] = []
@@ -76,6 +86,7 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
     quantized = [isinstance(kind, GridKind) for kind in kinds if isinstance(kind, QuantizedKind)]
     dense = bool(quantized) and not any(quantized)
     codes = tuple(codes_of(model))
+    windows = tuple(windows_of(model))
     starts: list[int] = []
     hooks = []
     with observing() as seen:
@@ -88,7 +99,9 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
                 rule = rule_of(module)
                 assert rule is not None
                 own = tuple(seen[starts.pop() :])
-                found.extend(rule(module, Call(name, args, kwargs, output, own, steps, dense, codes, not found)))
+                found.extend(
+                    rule(module, Call(name, args, kwargs, output, own, steps, dense, codes, windows, not found))
+                )
 
             hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))
             hooks.append(module.register_forward_hook(after, with_kwargs=True))

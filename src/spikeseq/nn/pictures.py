@@ -1,11 +1,12 @@
 r"""Classification of sequences of pictures, such as frames of an event camera, with the membrane as the only memory.
 
-Pictures ``[C, H, W]``, convolutions 3 x 3 with padding 1, each followed by neurons and a 2 x 2 maximum (of spikes: whether any
-fired); width D of the dense part, dropout masks drawn once for each sequence::
+Pictures ``[C, H, W]``, convolutions 3 x 3 with padding 1, each followed by neurons and, where ``pooled`` says so, a pooling
+of 2 x 2 blocks (of spikes: max, whether any fired; sum, how many; mean, a quarter of that); width D of the dense part, dropout
+masks drawn once for each sequence::
 
-    lif, if, relu   [conv - neurons - max] x channels - flatten - drop - Linear(D) - neurons - drop - Linear(classes)
+    lif, if, relu   [conv - neurons - pool] x channels - flatten - drop - Linear(D) - neurons - drop - Linear(classes)
                     - integrator over the true length
-    rnn, gru, lstm  [conv - ReLU - max] x channels - flatten - drop - Linear(D) - ReLU - recurrent layer (D, D)
+    rnn, gru, lstm  [conv - ReLU - pool] x channels - flatten - drop - Linear(D) - ReLU - recurrent layer (D, D)
                     - its last element - drop - Linear(classes)
 
 Source: after Rathi & Roy, LITE-SNN (2024), whose convolutional network for gestures was not published in detail.
@@ -14,17 +15,23 @@ Source: after Rathi & Roy, LITE-SNN (2024), whose convolutional network for gest
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
-from spikeseq.errors import ConfigError, ShapeError
+from spikeseq.errors import ConfigError, ShapeError, nearest
 from spikeseq.nn.conv import SpikingConv2d
 from spikeseq.nn.dropout import SequenceDropout
 from spikeseq.nn.memory import NEURONS, check_cell, gated, integrating, neurons
 from spikeseq.nn.sequential import Sequential
 from spikeseq.shapes import check_size
+
+POOLINGS: dict[str, Callable[[], nn.Module]] = {
+    "max": lambda: nn.MaxPool2d(2),
+    "mean": lambda: nn.AvgPool2d(2),
+    "sum": lambda: nn.AvgPool2d(2, divisor_override=1),
+}
 
 
 class PictureClassifier(nn.Module):
@@ -36,6 +43,8 @@ class PictureClassifier(nn.Module):
     hidden_size     D
     per_channel     a threshold and a leak for each channel, not for each layer
     options         further arguments of the neurons or the recurrent layer: leak, dyadic_leak, time_steps, ..
+    pooling         one of POOLINGS; NIR has mean and sum alone
+    pooled          behind which convolutions, counted from 1, blocks are pooled; None: behind each
     """
 
     def __init__(
@@ -48,18 +57,32 @@ class PictureClassifier(nn.Module):
         per_channel: bool = True,
         dropout: float = 0.2,
         options: dict[str, Any] | None = None,
+        pooling: str = "max",
+        pooled: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        self.element_shape = _shape(element_shape, len(channels))
+        self.pooled = tuple(range(1, len(channels) + 1)) if pooled is None else tuple(pooled)
+        if len(set(self.pooled)) != len(self.pooled) or not set(self.pooled) <= set(range(1, len(channels) + 1)):
+            raise ConfigError(f"pooled={pooled!r}: pass numbers from 1 to {len(channels)}, each once, or None")
+        self.element_shape = _shape(element_shape, len(self.pooled))
         own = options or {}
         self.cell = check_cell(cell, own)
-        self._sizes: tuple[Any, ...] = (tuple(channels), hidden_size, per_channel, dropout)
+        if pooling not in POOLINGS:
+            raise ConfigError(f"pooling={pooling!r}: {nearest(str(pooling), POOLINGS)}")
+        self.pooling = pooling
+        self._sizes: dict[str, Any] = {
+            "channels": tuple(channels), "hidden_size": hidden_size, "per_channel": per_channel, "dropout": dropout,
+            "pooling": pooling, "pooled": self.pooled,
+        }  # fmt: skip
         self.classes = classes
         layers: list[nn.Module] = []
         inputs, height, width = self.element_shape
-        for outputs in channels:
-            layers += [*_conv(cell, inputs, check_size("channels", outputs), per_channel, own), nn.MaxPool2d(2)]
-            inputs, height, width = outputs, height // 2, width // 2
+        for number, outputs in enumerate(channels, 1):
+            layers += _conv(cell, inputs, check_size("channels", outputs), per_channel, own)
+            inputs = outputs
+            if number in self.pooled:
+                layers.append(POOLINGS[pooling]())
+                height, width = height // 2, width // 2
         layers += [nn.Flatten(), SequenceDropout(dropout)]
         flat = inputs * height * width
         if cell in NEURONS:
@@ -71,7 +94,7 @@ class PictureClassifier(nn.Module):
 
     def twin(self, cell: str) -> PictureClassifier:
         """A network of the same sizes with another memory, fresh weights and no options."""
-        return PictureClassifier(self.element_shape, self.classes, cell, *self._sizes)
+        return PictureClassifier(self.element_shape, self.classes, cell, **self._sizes)
 
     @property
     def once(self) -> tuple[str, ...]:
@@ -106,5 +129,7 @@ def _shape(element_shape: Sequence[int], halvings: int) -> tuple[int, int, int]:
     if len(sizes) != 3 or not all(check_size("element_shape", size) for size in sizes):
         raise ConfigError(f"element_shape={element_shape!r}: pass channels, height and width")
     if min(sizes[1:]) >> halvings == 0:
-        raise ConfigError(f"element_shape={element_shape!r} cannot be halved {halvings} times; pass fewer channels")
+        raise ConfigError(
+            f"element_shape={element_shape!r} cannot be halved {halvings} times; pool behind fewer layers"
+        )
     return sizes[0], sizes[1], sizes[2]

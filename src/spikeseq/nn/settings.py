@@ -40,10 +40,14 @@ class PictureSettings:
 
     channels: of each convolution
     per_channel: a threshold and a leak for each channel, not for each layer
+    pooling: what each 2 x 2 block of a map becomes: max, mean or sum
+    pooled: behind which convolutions, counted from 1, blocks are pooled; null: behind each
     """
 
     channels: list[int] = field(default_factory=lambda: [16, 32])
     per_channel: bool = True
+    pooling: Literal["max", "mean", "sum"] = "max"
+    pooled: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,9 @@ def _pictures(s: ModelSettings, inputs: int, classes: int, shape: Sequence[int])
             "take data of pictures (nmnist, dvs_gesture)"
         )
     p = s.pictures
-    return PictureClassifier(shape, classes, s.cell, p.channels, s.hidden_size, p.per_channel, s.dropout, s.options)
+    return PictureClassifier(
+        shape, classes, s.cell, p.channels, s.hidden_size, p.per_channel, s.dropout, s.options, p.pooling, p.pooled
+    )
 
 
 def _translation(s: ModelSettings, vocabulary: int, classes: int, shape: Sequence[int]) -> Network:
