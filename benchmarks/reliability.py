@@ -2,8 +2,9 @@
 
 Trainings are killed (SIGKILL) at random moments and resumed until they are done; the result must be that of an unbroken
 run, bit for bit. Workers of a sweep are killed; no finished trial may be lost. Conversions and exports are killed: what stands
-where they write is nothing, what stood there before, or the whole. Files that readers get are damaged at
-random: each must give an error of spikeseq's own, or what was written. Networks run in ONNX Runtime and through NIR.
+where they write is nothing, what stood there before, or the whole. A file of each format that is read (parsers.py) is
+damaged at random: each copy must give an error of spikeseq's own or what was written or, where the format has no checksum,
+something sound. Networks run in ONNX Runtime and through NIR.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ import torch
 from torch import nn
 
 import spikeseq.nn as snn
-from common import Column, console, finish, positive, show
+from common import Column, finish, positive, show
+from damage import damaged
 from kills import checked, command, kill_at, start_worker, train
 from parity import parity_rows, summary
+from parsers import fuzz
 from spikeseq import runtime
-from spikeseq.errors import SpikeseqError
 from spikeseq.nn.checkpoint import load_model, read_content, save_model
 from spikeseq.nn.layers_file import save_layers
 from spikeseq.report.record import read_record
@@ -69,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = [name for name in COMMANDS if name != "export c" or library_path() is not None]
         rows += [kills_of_command(folder, name, options.kills, chance) for name in names]
         rows += damaged_files(folder, options.files, chance)
+        rows += fuzz(folder / "formats", options.files, chance)
         parity = parity_rows(folder, *((60, 8) if options.quick else (150, 200)))
         rows.append(summary(parity))
     good = all(row["tried"] == row["good"] for row in rows)
@@ -207,41 +210,6 @@ def damaged_files(folder: Path, copies: int, chance: random.Random) -> list[dict
     return [damaged(name, path, read, copies, chance) for name, (path, read) in readers.items()]
 
 
-def damaged(name: str, path: Path, read: Callable[[Path], Any], copies: int, chance: random.Random) -> dict[str, Any]:
-    """Count errors of ours, files that read as before, others that read, and other errors."""
-    original, wanted = path.read_bytes(), read(path)
-    counts = {"clear error": 0, "read as written": 0, "read otherwise": 0, "other error": 0}
-    copy = path.with_name(f"damaged{path.suffix}")
-    for _ in range(copies):
-        copy.write_bytes(damage(original, chance))
-        try:
-            outcome = "read as written" if same(read(copy), wanted) else "read otherwise"
-        except SpikeseqError:
-            outcome = "clear error"
-        except Exception as error:  # what is looked for
-            console.print(f"{name}: {type(error).__name__}: {error}", markup=False)
-            outcome = "other error"
-        counts[outcome] += 1
-    good = counts["clear error"] + counts["read as written"]
-    text = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
-    return {"what": f"{name}, damaged", "tried": copies, "good": good, "detail": text, **counts}
-
-
-def damage(original: bytes, chance: random.Random) -> bytes:
-    """Cut off the end, change bytes, or leave out or put in some."""
-    data, place = bytearray(original), chance.randrange(len(original))
-    kind = chance.choice(("cut", "bytes", "gap", "more"))
-    if kind == "cut":
-        return bytes(data[:place])
-    if kind == "gap":
-        return bytes(data[:place] + data[place + chance.randint(1, 64) :])
-    if kind == "more":
-        return bytes(data[:place] + chance.randbytes(chance.randint(1, 64)) + data[place:])
-    for _ in range(chance.randint(1, 8)):
-        data[chance.randrange(len(data))] ^= chance.randint(1, 255)
-    return bytes(data)
-
-
 def resumed(path: Path, folder: Path) -> Any:
     """The weights of a training that goes on from a checkpoint of its last epoch."""
     run = folder / "resumed"
@@ -250,13 +218,6 @@ def resumed(path: Path, folder: Path) -> Any:
     shutil.copy(folder / "whole" / "best.ckpt", run / "best.ckpt")
     shutil.copy(path, run / "last.ckpt")
     return fit(recipe(), run, resume=True, progress=False, test=False).model.state_dict()
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two results of a reader are equal."""
-    if isinstance(one, Mapping):
-        return list(one) == list(other) and all(torch.equal(one[name], value) for name, value in other.items())
-    return bool(one == other)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def test_a_search(spikeseq, few_digits):
 
 
 def test_refused(spikeseq):
-    spikeseq("sweep", RECIPE, *SMALL).refused("space 'space.yaml' cannot be read")
+    spikeseq("sweep", RECIPE, *SMALL).refused("space 'space.yaml' does not exist")
     Path("space.yaml").write_text("train.learning_rat: [1]\n")
     spikeseq("sweep", RECIPE, *SMALL).refused("train.learning_rat", "did you mean 'learning_rate'")
     spikeseq("sweep", RECIPE, "--workers", "0").refused("workers=0")

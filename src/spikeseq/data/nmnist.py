@@ -133,5 +133,8 @@ def _original(part: str) -> Iterator[tuple[Events, int]]:
                         f"{name} takes {archive.getinfo(name).file_size} bytes; at most {MAX_MEMBER} are read"
                     )
                 yield parse_bin(archive.read(name), f"{file.name}: {name}"), int(found[1])
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except DataError:
+        raise
+    # RuntimeError: encrypted; ValueError, OSError: places that cannot be
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError) as error:
         raise DataError(f"{file.name} is no zip archive, or is damaged: {error}. {REMEDY}") from error

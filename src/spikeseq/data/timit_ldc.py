@@ -32,6 +32,7 @@ DEVELOPMENT = (
     "fmml0", "mrws1",
 )  # fmt: skip
 _FILE = re.compile(r"(?:^|/)(train|test)/(dr[1-8])/([a-z]{4}\d)/(s[aix]\d+)\.(wav|phn)$")
+SEGMENT = re.compile(r"([0-9]{1,12})\s+([0-9]{1,12})\s+(\S+)")  # a line of a .PHN file
 
 
 def find_ldc() -> Path | None:
@@ -80,10 +81,10 @@ def parse_phones(content: bytes, name: str) -> list[tuple[int, int, str]]:
     """Return the lines "first sample, sample behind the last, phone" of a .PHN file. Raises BadUtterance for other lines."""
     segments = []
     for line in content.decode("ascii", "replace").splitlines():
-        parts = line.split()
-        if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()) or int(parts[0]) > int(parts[1]):
-            raise BadUtterance("alignment", f"{name}: {line!r} in its .PHN file is not 'start stop phone'.")
-        segments.append((int(parts[0]), int(parts[1]), parts[2]))
+        found = SEGMENT.fullmatch(line.strip())
+        if found is None or int(found[1]) > int(found[2]):
+            raise BadUtterance("alignment", f"{name}: {line[:80]!r} in its .PHN file is not 'start stop phone'.")
+        segments.append((int(found[1]), int(found[2]), found[3]))
     if not segments:
         raise BadUtterance("no_transcript", f"{name}: its .PHN file is empty.")
     return segments

@@ -31,10 +31,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from spikeseq.energy.counts import Counts, LayerCount
 from spikeseq.errors import ConfigError, nearest
+from spikeseq.mapping import read_mapping
 
 Memory = Literal["none", "sram"]
 
@@ -149,14 +148,9 @@ def read_table(path: str | Path) -> PriceTable:
 
     Raises ConfigError for a missing or broken file, an unknown key, or a price that is no positive number.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"price table {str(path)!r} cannot be read ({error}); pass a YAML file") from error
+    content = read_mapping(path, "price table", "spikeseq.energy.read_table")
     base = PriceTable()
     keys = ("name", "formats", "int8_mac", "sram")
-    if not isinstance(content, dict):
-        raise ConfigError(f"price table {str(path)!r} holds no mapping; write keys such as formats and sram")
     for key in content:
         if key not in keys:
             raise ConfigError(f"price table {str(path)!r}: unknown key {key!r}; {nearest(str(key), keys)}")

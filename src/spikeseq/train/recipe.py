@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jsonargparse
-import yaml
 
 from spikeseq.errors import ConfigError, nearest
+from spikeseq.mapping import parse_yaml, read_mapping
 from spikeseq.nn.settings import ModelSettings
 from spikeseq.train.machines import TrainerSettings
 from spikeseq.train.settings import DataSettings, TrainSettings
@@ -80,14 +80,7 @@ def read_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
 
     Raises ConfigError for a missing or broken file, an unknown key (naming the nearest valid one) or a bad value.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"recipe {str(path)!r} does not exist; see the folder recipes/") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"recipe {str(path)!r} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"recipe {str(path)!r} holds no mapping; see recipes/digits_rows/lstm.yaml")
+    content = read_mapping(path, "recipe", "recipes/digits_rows/lstm.yaml")
     for override in overrides or []:
         _override(content, override)
     return make_recipe(content)
@@ -116,12 +109,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         content = content.setdefault(folder, {})
         if not isinstance(content, dict):
             raise ConfigError(f"--set {override!r}: {folder!r} is a value, not a section")
-    try:
-        content[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"--set {override!r}: the value is not valid YAML ({error}); put quotes round text"
-        ) from error
+    content[last] = parse_yaml(text, f"--set {override!r}: the value is not valid YAML", "put quotes round text")
 
 
 def _check_keys(content: Any, settings: Any, path: str) -> None:

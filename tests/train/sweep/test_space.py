@@ -102,7 +102,8 @@ def test_refused(tiny, key, given, words):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [(None, "cannot be read"), ("a: [", "not valid YAML"), ("[1]", "no recipe key")]
+    ("text", "words"),
+    [(None, "does not exist"), ("a: [", "not valid YAML"), ("[1]", "holds no mapping"), ("{}", "no recipe key")],
 )
 def test_files_that_cannot_be_read(tiny, text, words):
     if text is not None:

@@ -63,6 +63,8 @@ class Tokenizer:
             model = _package().Tokenizer.from_str(text)
         except Exception as error:  # the package raises plain Exception
             raise DataError(f"the tokenizer cannot be read ({error}); train it anew") from error
+        if sorted(model.get_vocab().values()) != list(range(model.get_vocab_size())):
+            raise DataError("the tokenizer is damaged: its tokens are not numbered from 0 without a gap; train it anew")
         if tuple(model.id_to_token(i) for i in range(len(SPECIAL))) != SPECIAL:
             raise DataError(f"the tokenizer was not made here: its first tokens are not {SPECIAL}; train it anew")
         return cls(model)

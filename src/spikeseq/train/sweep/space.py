@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-
 from spikeseq.errors import ConfigError, nearest
+from spikeseq.mapping import read_mapping
 from spikeseq.train.recipe import Recipe, make_recipe
 
 SCALARS = (str, bool, int, float, type(None))  # what Optuna takes as a value; others go in as JSON
@@ -98,13 +97,8 @@ def read_space(path: str | Path, recipe: Recipe) -> Space:
     Raises ConfigError, naming the key, for a missing or broken file, a key that the recipe has not (with the nearest that it
     has), a range that cannot be, and a value that the recipe does not take.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"space {str(path)!r} cannot be read ({error.strerror}); see docs/scale.md") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"space {str(path)!r} is not valid YAML: {error}") from error
-    if not isinstance(content, dict) or not content:
+    content = read_mapping(path, "space", "docs/scale.md")
+    if not content:
         raise ConfigError(f"space {str(path)!r} maps no recipe key to a range; see docs/scale.md")
     return make_space(content, recipe)
 
