@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from common import Column, console, finish, options_parser, show, start
 from exchange_onnx import onnx_rows
-from exchange_peers import LATE_CASES, NIR_PEERS, STATE_CASES, Case, quiet, run_case
+from exchange_peers import LATE_CASES, NIR_PEERS, STATE_CASES, WRITERS, Case, quiet, run_case, written_by
 from spikeseq import data
 from spikeseq import nn as snn
 from spikeseq.exchange import from_snntorch, from_spikingjelly, to_nir
@@ -114,9 +114,21 @@ def fixtures(path: Path, steps: int) -> None:
     console.print(f"fixtures: {path}, {path.stat().st_size:,} bytes", highlight=False)
 
 
+def graphs(folder: Path) -> None:
+    """Write a NIR file of each framework's own making, and its spikes: what tests/exchange/test_nir.py reads."""
+    arrays: dict[str, Any] = {}
+    for framework in WRITERS:
+        x, spikes = written_by(framework, folder / f"{framework.lower()}.nir")
+        arrays |= {f"{framework}|x": x.numpy(), f"{framework}|spikes": spikes.numpy().astype(np.uint8)}
+    np.savez_compressed(folder / "graphs.npz", **arrays)
+    console.print(f"graphs: {folder}/*.nir, graphs.npz", highlight=False)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = options_parser("exchange", __doc__, rounds=1)
-    parser.add_argument("--fixtures", type=Path, help="write small arrays for the tests to this .npz file")
+    parser.add_argument(
+        "--fixtures", type=Path, help="write small arrays for the tests to this .npz file, NIR graphs beside it"
+    )
     options = parser.parse_args(arguments)
     began = start(options)
     test = data.load("digits", order="rows").test
@@ -138,6 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show(onnx, ONNX_COLUMNS, "ONNX: ours, whole sequences")
     if options.fixtures:
         fixtures(options.fixtures, 30)
+        graphs(options.fixtures.parent)
     finish("exchange", options, began, {"rows": found + states + onnx})
     return 0
 

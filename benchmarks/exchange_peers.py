@@ -8,6 +8,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -133,3 +134,46 @@ def _spikes(case: Case, layers: list[nn.Module], x: Tensor) -> Tensor:
                 signal = layer(signal)
         outputs.append(signal)
     return torch.stack(outputs)
+
+
+WRITERS = ("SpikingJelly", "snnTorch")
+
+
+def written_by(framework: str, path: Path) -> tuple[Tensor, Tensor]:
+    """Let a framework write a NIR graph of a network of its own; sequences ``[L, B, ..]`` and the network's spikes.
+
+    SpikingJelly: convolution, average pooling and two layers. snnTorch 1.0.0: two layers; nir 1.0.8 refuses its convolutions.
+    """
+    import nir
+
+    torch.manual_seed(4)
+    with torch.no_grad(), quiet():
+        if framework == "SpikingJelly":
+            from spikingjelly.activation_based import layer, neuron
+            from spikingjelly.activation_based.nir_exchange import export_to_nir
+
+            x = torch.rand(20, 2, 2, 8, 8)
+            first, second = neuron.LIFNode(tau=2.0, v_threshold=0.5), neuron.LIFNode(tau=3.0, v_threshold=0.125)
+            parts = [layer.Conv2d(2, 3, 3), first, layer.AvgPool2d(2), layer.Flatten(), layer.Linear(27, 5), second]
+            network = nn.Sequential(*parts)
+            graph = export_to_nir(network, x[0])
+            for part in parts:
+                if hasattr(part, "reset"):
+                    part.reset()
+            spikes = torch.stack([network(element) for element in x])
+        else:
+            import snntorch
+            from snntorch.export_nir import export_to_nir
+
+            x = 2 * torch.rand(20, 2, 6)
+            # nir refuses the scalar beta and threshold of its defaults
+            wide = [(torch.full((n,), beta), torch.ones(n)) for n, beta in ((12, 0.9), (5, 0.8))]
+            kinds = [snntorch.Leaky(b, threshold=v, reset_mechanism="zero", init_hidden=True) for b, v in wide]
+            network = nn.Sequential(nn.Linear(6, 12), kinds[0], nn.Linear(12, 5), kinds[1])
+            network[2].weight.mul_(4)
+            graph = export_to_nir(network, x[0, 0])
+            for kind in kinds:
+                kind.reset_hidden()
+            spikes = torch.stack([network(element) for element in x])
+    nir.write(path, graph)
+    return x, spikes.float()

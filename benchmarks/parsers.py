@@ -255,7 +255,7 @@ def _tokens(tokenizer: Tokenizer) -> tuple[int, list[int]]:
 
 
 def _are_reviews(reviews: Any) -> bool:
-    return all(isinstance(review.text, str) and isinstance(review.label, int) for review in reviews)
+    return all(isinstance(review.text, str) and review.label in (0, 1) for review in reviews)
 
 
 def _framed(found: Events, side: int) -> np.ndarray:

@@ -27,10 +27,22 @@ def test_a_search(spikeseq, few_digits):
     assert "train.learning_rate" in Path("found/front.txt").read_text()
     assert Path("found/front.png").read_bytes()[:4] == b"\x89PNG"
     spikeseq(*command).refused("of another recipe, space or objectives")
+    assert spikeseq("report", "found", "--out", "page.html", "--sequences", "0").code == 0
+    page = Path("page.html").read_text()
+    assert "Sweep digits_rows/spiking_t2_sweep" in page
+    assert "2 trials complete, 0 pruned, 0 failed. Searched: model.options.time_steps, train.learning_rate." in page
+    assert "Pareto front of 2 trials: by validation accuracy and energy." in page
+    assert "Left out" not in page.partition("Accuracy and energy")[0]
+    for row in record.metrics["front"]:
+        assert f"{row['train.learning_rate']:.5f}" in page
+    drawn = "digits_rows/spiking_t2_sweep: validation accuracy and energy of each finished trial."
+    assert f'alt="{drawn}"' in page
 
     ran = spikeseq(*command[:7], "one", *SMALL, "--objectives", "accuracy")
     assert ran.code == 0, ran.err
     assert "best of 2 trials" in ran.out
+    assert spikeseq("report", "one/sweep.json", "--out", "page.html").code == 0
+    assert "accuracy of each finished trial." in Path("page.html").read_text()
     assert Path("one/front.png").exists()
 
 

@@ -1,5 +1,7 @@
 """NIR graphs: written, read back and run; made elsewhere; and files that are none."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,18 @@ def test_a_network_for_pictures_leaves_and_comes_back(pooling, spread, tmp_path)
     assert (back.element_shape, back.reset, bool(expected.any())) == ((2, 8, 8), "zero", True)
     with pytest.raises(ConfigError, match=r"module '1' \(MaxPool2d\).*AvgPool2d has one"):
         to_nir(snn.PictureClassifier((2, 8, 8), 5, "lif", [3], 6))
+
+
+@pytest.mark.parametrize("framework", ["SpikingJelly", "snnTorch"])
+def test_a_file_that_another_framework_wrote(framework):
+    """benchmarks/exchange.py --fixtures, SpikingJelly 2.0.0 and snnTorch 1.0.0: their file, their spikes."""
+    here = Path(__file__).parent
+    with np.load(here / "graphs.npz", allow_pickle=False) as arrays:
+        x, spikes = (torch.from_numpy(arrays[f"{framework}|{name}"]) for name in ("x", "spikes"))
+    made = from_nir(here / f"{framework.lower()}.nir")
+    assert made.element_shape in (tuple(x.shape[2:]), None)
+    assert torch.equal(run(made.model, x), spikes.float())
+    assert 0.02 < spikes.float().mean() < 0.5
 
 
 def test_parameters_are_those_of_the_equations(spread):

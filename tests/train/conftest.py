@@ -14,6 +14,7 @@ import torch
 
 from spikeseq import data as data_sets
 from spikeseq.data import SequenceData, SpeechData, Split, TextData, Utterances
+from spikeseq.data.text.pairs import Pairs, TranslationData
 from spikeseq.data.text.texts import to_texts
 from spikeseq.data.text.tokenizer import train_tokenizer
 from spikeseq.data.utterances import BLANK
@@ -71,9 +72,14 @@ def random_speech(targets: str = "frames", unit: str = "phone", rows: tuple[int,
     )  # type: ignore[arg-type]
 
 
-def random_pictures(shape: tuple[int, int, int] = (2, 8, 8), length: int = 4, classes: int = 10) -> SequenceData:
+def random_pictures(
+    shape: tuple[int, int, int] = (2, 8, 8),
+    length: int = 4,
+    classes: int = 10,
+    rows: tuple[int, int, int] = (20, 12, 8),
+) -> SequenceData:
     """Random sequences of pictures."""
-    made = random_data(length, shape[0] * shape[1] * shape[2], classes)
+    made = random_data(length, shape[0] * shape[1] * shape[2], classes, rows)
     return dataclasses.replace(made, element_shape=shape)
 
 
@@ -92,6 +98,19 @@ def random_texts(rows: tuple[int, int, int] = (40, 12, 12)) -> TextData:
     tokenizer = train_tokenizer((text for text, _ in texts[0]), 100)
     splits = (to_texts(tokenizer.encode([t for t, _ in part]), [y for _, y in part]) for part in texts)
     return TextData("random", *splits, ("neg", "pos"), tokenizer, "made up", "none")
+
+
+def random_pairs(rows: tuple[int, int, int] = (26, 7, 5)) -> TranslationData:
+    """Sentences of 2 to 6 words and the same words backwards."""
+    pytest.importorskip("tokenizers")
+    random, words = np.random.default_rng(0), ("ein", "Hund", "und", "die", "Katze", "rennen")
+    texts = [[" ".join(random.choice(words, random.integers(2, 7))) for _ in range(n)] for n in rows]
+    tokenizer = train_tokenizer(texts[0], 40, "bpe", frame=True)
+    splits = []
+    for part in texts:
+        back = [" ".join(reversed(text.split())) for text in part]
+        splits.append(Pairs(tuple(tokenizer.encode(part)), tuple(tokenizer.encode(back)), tuple(part), tuple(back)))
+    return TranslationData("random", *splits, tokenizer, ("de", "en"), False, "made up", "none")
 
 
 @pytest.fixture

@@ -24,11 +24,14 @@ from spikeseq.cli.main import main
 from spikeseq.train import fit as fitting
 from spikeseq.train.fit import fit
 from spikeseq.train.module import ClassifierModule
-from spikeseq.train.recipe import make_recipe
+from spikeseq.train.recipe import Recipe, make_recipe
 from spikeseq.train.sweep import worker as working
 from spikeseq.train.sweep.study import Sweep
 
-DATA = {"classify": "load", "frames": "load_speech", "ctc": "load_speech"}  # task -> function that loads its data
+# task -> function that loads its data
+DATA = {
+    "classify": "load", "frames": "load_speech", "ctc": "load_speech", "text": "load_text", "translate": "load_pairs",
+}  # fmt: skip
 
 
 def start(function: Callable[..., None], count: int, *arguments: Any) -> list[Any]:
@@ -90,17 +93,24 @@ def conftest() -> Any:
     return module
 
 
-def made_data(task: str) -> Any:
-    """Random data of a task: 26 training sequences or utterances of different lengths."""
+def made_data(recipe: Recipe) -> Any:
+    """Random data for a recipe: 26 training sequences; utterances, texts and sentences of different lengths."""
+    task = recipe.task
+    if recipe.model.network == "pictures":
+        return conftest().random_pictures(rows=(26, 13, 8))
     if task == "classify":
         return conftest().random_data(rows=(26, 13, 8))
+    if task == "text":
+        return conftest().random_texts(rows=(26, 7, 5))
+    if task == "translate":
+        return conftest().random_pairs()
     return conftest().random_speech("frames" if task == "frames" else "sequence", rows=(26, 7, 5))
 
 
-def stub(task: str) -> Any:
-    """Let every recipe of this process load random data of a task."""
-    made = made_data(task)
-    setattr(data_sets, DATA[task], lambda name, **options: made)
+def stub(recipe: Recipe) -> Any:
+    """Let this process load random data for a recipe."""
+    made = made_data(recipe)
+    setattr(data_sets, DATA[recipe.task], lambda name, **options: made)
     return made
 
 
@@ -117,7 +127,7 @@ class Capture(Callback):
 def train(rank: int, content: dict[str, Any], folder: str) -> None:
     """Train a recipe on random data; what came out goes to <folder>/found<rank>.pt."""
     recipe, capture, written = make_recipe(content), Capture(), []
-    stub(recipe.task)
+    stub(recipe)
     write = fitting.write_record
     fitting.write_record = lambda record, path: written.append(str(path)) or write(record, path)
     run = fit(recipe, folder, progress=False, callbacks=[capture])
@@ -143,7 +153,7 @@ def command(rank: int, arguments: list[str], strike: tuple[int, int, str] | None
 
 def work_until_killed(sweep: Sweep, trial: int, epoch: int) -> None:
     """Work on a sweep of random data; the process is killed in this epoch of this trial (-1: never)."""
-    stub("classify")
+    stub(sweep.recipe)
     begun, start_of_epoch = [], ClassifierModule.on_train_epoch_start
     run = working.run_trial
 

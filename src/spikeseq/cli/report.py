@@ -21,13 +21,14 @@ from spikeseq.report.operations import COLUMNS, operation_bars, operation_rows
 from spikeseq.report.page import Heading, Picture, Section, Table, Text, write_page
 from spikeseq.report.plots import raster
 from spikeseq.report.summary import data_name, natural
+from spikeseq.report.sweep_sections import is_sweep, sweeps
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
 PIPELINED = ("quantized_lstm", "spiking_lstm", "stream_lstm")  # cells with time steps that overlap
 
 
 def report(runs: list[str], out: str = "runs/report.html", sequences: int = 4) -> None:
-    """Compare runs on one HTML page: tables, frontier, curves, operations, spikes, thresholds, schedules.
+    """Compare runs on one HTML page: tables, frontier, curves, operations, spikes, thresholds, schedules, fronts of sweeps.
 
     Args:
         runs: folders of runs, records (*.json), or folders with any number of either
@@ -39,7 +40,9 @@ def report(runs: list[str], out: str = "runs/report.html", sequences: int = 4) -
     found = tell_apart(collect(runs))
     sections: list[Section] = [Text(f"{len(found)} records from {', '.join(map(str, runs))}.")]
     kept = [run for run in found if run.record.kind not in ("bench", "demo")]
-    if len(kept) < len(found):
+    searches = [run.record for run in found if is_sweep(run.record)]
+    sections += sweeps(searches)
+    if len(kept) + len(searches) < len(found):
         sections.append(
             Text("Left out: benchmarks (docs/results.md shows them) and demos (they have a page of their own).")
         )

@@ -116,9 +116,13 @@ def _lines(file: DataFile) -> list[Review]:
     try:
         text = lzma.decompress(read(file)).decode("utf-8")
         rows = [json.loads(line) for line in text.split("\n") if line]  # reviews hold other line separators themselves
-        return [Review(row["text"], int(row["label"])) for row in rows]
-    except (lzma.LZMAError, EOFError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        reviews = [Review(row["text"], row["label"]) for row in rows]
+    except (lzma.LZMAError, EOFError, UnicodeDecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{file.name} is damaged: {type(error).__name__}: {error}. {REMEDY}") from error
+    for number, review in enumerate(reviews, 1):
+        if not isinstance(review.text, str) or type(review.label) is not int or review.label not in (0, 1):
+            raise DataError(f"{file.name}: review {number} is no text with the label 0 or 1. {REMEDY}")
+    return reviews
 
 
 def _archive() -> tuple[list[Review], list[Review]]:

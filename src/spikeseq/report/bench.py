@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spikeseq.errors import DataError
@@ -17,6 +17,11 @@ def table_of(rows: str, columns: Columns, title: str, note: str = "") -> dict[st
     return {"rows": rows, "columns": shown, "title": title, "note": note}
 
 
+def columns_and_rows(record: Record, table: Mapping[str, Any]) -> tuple[list[Column], Any]:
+    """Columns and rows of an entry of ``metrics["tables"]``. Raises KeyError or TypeError where it is none."""
+    return [Column(**column) for column in table["columns"]], record.metrics[table["rows"]]
+
+
 def own_tables(records: Sequence[Record]) -> list[str]:
     """Render the tables of all benchmark records, a heading each.
 
@@ -27,7 +32,7 @@ def own_tables(records: Sequence[Record]) -> list[str]:
     for record in records:
         for table in record.metrics.get("tables", []) if record.kind == "bench" else []:
             try:
-                columns, rows = [Column(**column) for column in table["columns"]], record.metrics[table["rows"]]
+                columns, rows = columns_and_rows(record, table)
                 text, title = markdown_table(rows, columns), f"### {record.name}: {table['title']}\n\n"
                 note = f"\n{table['note']}\n" if table["note"] else ""
             except (KeyError, TypeError, AttributeError) as error:

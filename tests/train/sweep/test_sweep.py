@@ -223,7 +223,7 @@ def test_a_killed_worker_loses_no_finished_trial(made, monkeypatch):
     for key, value in again.params.items():
         content = with_key(content, key, value)
     monkeypatch.setattr(data_sets, "load", data_sets.load)  # what the next line changes ends with the test
-    two_processes.stub("classify")
+    two_processes.stub(sweep.recipe)
     whole = fit(make_recipe(content), "whole", progress=False, test=False).record.metrics
     found = read_record(folder_of(2) / "record.json").metrics
     assert found["history"] == whole["history"]
