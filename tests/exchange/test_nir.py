@@ -84,6 +84,32 @@ def test_a_file_that_another_framework_wrote(framework):
     assert 0.02 < spikes.float().mean() < 0.5
 
 
+@pytest.mark.parametrize("reset", ["zero", "subtract"])
+def test_thresholds_go_into_the_weights(reset, spread):
+    layers = [
+        snn.SpikingConv2d(2, 4, 3, padding=1, neuron=snn.LIF(4, reset=reset)), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Linear(64, 10, bias=False), nn.Dropout(0.5), snn.CubaLIF(10, reset=reset), nn.Linear(10, 5), snn.IF(reset=reset),
+    ]  # fmt: skip
+    model = spread(snn.Sequential(*layers), dyadic=True)
+    with torch.no_grad():  # powers of two, so that nothing is rounded
+        for name, p in model.named_parameters():
+            if name.endswith("threshold"):
+                p.copy_(2.0 ** torch.randint(-2, 2, p.shape))
+    weights = {name: p.clone() for name, p in model.named_parameters()}
+    graph = to_nir(model, None, (2, 8, 8), fold_thresholds=True)
+    found = [node.v_threshold for node in graph.nodes.values() if hasattr(node, "v_threshold")]
+    assert len(found) == 3
+    assert all((threshold == 1).all() for threshold in found)
+    x = values(20, 3, 2, 8, 8)
+    expected = run(model, x)
+    assert torch.equal(run(from_nir(graph).model, x), expected)
+    assert 0.01 < expected.mean() < 0.9
+    assert all(torch.equal(p, weights[name]) for name, p in model.named_parameters())  # the model is left as it is
+    late = snn.Sequential(nn.Linear(8, 8), nn.Flatten(), snn.LIF(8, reset=reset))
+    with pytest.raises(ConfigError, match=r"module '2' \(LIF\) has no Linear or convolution right before it"):
+        to_nir(late, fold_thresholds=True)
+
+
 def test_parameters_are_those_of_the_equations(spread):
     """NIR's own equations, by Euler's method at dt, run beside ours."""
     model = spread(

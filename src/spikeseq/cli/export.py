@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from spikeseq.nn.layers_file import AnyFile, load_any
 from spikeseq.runtime import compile
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
+SUFFIXES = {"onnx": ".onnx", "nir": ".nir"}
 
 
 def export(
@@ -24,6 +26,7 @@ def export(
     whole: bool = False,
     step: bool = False,
     dt: float | None = None,
+    fold_thresholds: bool = False,
 ) -> None:
     """Write a model as C11 files that build with a Makefile, as an ONNX file, or as a NIR graph.
 
@@ -35,6 +38,7 @@ def export(
         whole: onnx: whole sequences, not one element
         step: onnx: one element with its state in and out (this is the default)
         dt: nir: seconds of an element; 1e-4 if left out
+        fold_thresholds: nir: thresholds of channels go into the weights, as snnTorch and SpikingJelly need it
     """
     if target != "c" and weights != "float32":
         raise ConfigError(f"weights={weights!r} with export {target}: only c takes it; leave it out")
@@ -42,6 +46,10 @@ def export(
         raise ConfigError(f"whole={whole}, step={step} with export {target}: onnx takes one of the two, others none")
     if target != "nir" and dt is not None:
         raise ConfigError(f"dt={dt} with export {target}: only nir has seconds; leave it out")
+    if target != "nir" and fold_thresholds:
+        raise ConfigError(f"fold_thresholds=True with export {target}: only nir takes it; leave it out")
+    if out and Path(out).suffix in SUFFIXES.values() and Path(out).suffix != SUFFIXES.get(target):
+        raise ConfigError(f"out={out!r} with export {target}: its end says another format; choose another name")
     found = load_any(checkpoint)
     try:
         if target == "c":
@@ -49,7 +57,7 @@ def export(
         elif target == "onnx":
             _onnx(found, out or "runs/model.onnx", whole)
         else:
-            _nir(found, out or "runs/model.nir", dt)
+            _nir(found, out or "runs/model.nir", dt, fold_thresholds)
     except ConfigError as error:
         raise ConfigError(f"checkpoint {checkpoint!r}: {error}") from error
 
@@ -73,8 +81,8 @@ def _onnx(found: AnyFile, out: str, whole: bool) -> None:
     console.print(f"written: {out}, {made.ByteSize():,} bytes")
 
 
-def _nir(found: AnyFile, out: str, dt: float | None) -> None:
-    graph = to_nir(found.model, out, found.element_shape, dt)
+def _nir(found: AnyFile, out: str, dt: float | None, fold_thresholds: bool) -> None:
+    graph = to_nir(found.model, out, found.element_shape, dt, fold_thresholds)
     console.print(f"nodes: {', '.join(f'{name} {type(node).__name__}' for name, node in graph.nodes.items())}")
     if graph.metadata["reset"] == "subtract":
         console.print(

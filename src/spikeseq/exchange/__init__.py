@@ -35,13 +35,14 @@ def to_nir(
     path: str | Path | None = None,
     element_shape: Sequence[int] | None = None,
     dt: float | None = None,
+    fold_thresholds: bool = False,
 ) -> Any:
     """See :func:`spikeseq.exchange.nir.write.to_nir`; ``dt`` None: 1e-4. Raises ConfigError where nir is not installed."""
     try:
         from spikeseq.exchange.nir import write
     except ModuleNotFoundError as error:
         raise _missing(error, "nir") from error
-    return write.to_nir(model, path, element_shape, write.DT if dt is None else dt)
+    return write.to_nir(model, path, element_shape, write.DT if dt is None else dt, fold_thresholds)
 
 
 def from_nir(source: Any, dt: float | None = None, reset: Reset | None = None) -> Imported:

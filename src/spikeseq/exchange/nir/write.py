@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from spikeseq.errors import ConfigError
+from spikeseq.exchange.nir.fold import folded
 from spikeseq.exchange.nir.neurons import write_neurons
 from spikeseq.nn.conv import SpikingConv2d
 from spikeseq.nn.cuba import CubaLIF
@@ -30,12 +31,15 @@ Shape = tuple[int, ...]
 
 
 def to_nir(
-    model: nn.Module, path: str | Path | None = None, element_shape: Sequence[int] | None = None, dt: float = DT
-) -> nir.NIRGraph:
+    model: nn.Module, path: str | Path | None = None, element_shape: Sequence[int] | None = None, dt: float = DT,
+    fold_thresholds: bool = False,
+) -> nir.NIRGraph:  # fmt: skip
     """Return a Sequential (or a PictureClassifier's) as a NIR graph, and write it to ``path`` where that is given.
 
     element_shape  of the input; left out where the first layer is Linear
     dt             seconds of an element: what time constants are in units of
+    fold_thresholds  write the threshold 1 everywhere, and the weights before it divided by what it was (fold.py): for
+                   frameworks that read one threshold for a layer
 
     What NIR does not say stands in the graph's metadata: dt, the reset, and how an Integrator or Last reads out.
 
@@ -46,6 +50,7 @@ def to_nir(
     if not dt > 0:
         raise ConfigError(f"dt={dt!r}: pass seconds, more than 0")
     body, shape = _body(model, element_shape)
+    body = folded(body) if fold_thresholds else body
     nodes: dict[str, Any] = {"input": nir.Input(input_type=np.array(shape))}
     readout = "none"
     for name, layer in body.named_children():
