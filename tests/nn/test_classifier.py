@@ -6,6 +6,7 @@ import torch
 from spikeseq import nn as snn
 from spikeseq.energy import assert_accumulate_only
 from spikeseq.errors import ConfigError, ShapeError
+from spikeseq.nn.checkpoint import ModelSettings
 from spikeseq.nn.classifier import CELLS
 
 
@@ -93,3 +94,12 @@ def test_one_layer_with_dropout_is_no_surprise():
     """nn.LSTM warns about dropout with one layer; here dropout also serves the readout, so it is legitimate."""
     for cell in CELLS:
         snn.SequenceClassifier(3, 8, 5, cell, num_layers=1, dropout=0.2)
+
+
+@pytest.mark.parametrize("size", [10**7, 10**12])
+def test_a_model_that_no_memory_holds(size):
+    with pytest.raises(
+        ConfigError, match=rf"hidden_size={size}, num_layers=1 cannot be built \([^\n]*\); pass fewer"
+    ) as found:
+        ModelSettings("lstm", size).build(8, 10)
+    assert "\n" not in str(found.value)

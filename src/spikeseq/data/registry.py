@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from spikeseq.data import (
@@ -76,13 +76,18 @@ def options_of(name: str) -> set[str]:
     return set(inspect.signature({**_LOADERS, **_TEXT, **_SPEECH, **_PAIRS}[name]).parameters)
 
 
-def _load(name: str, loaders: Mapping[str, Callable[..., Any]], options: Mapping[str, object]) -> Any:
+def check_names(name: str, options: Iterable[str]) -> None:
+    """Raise ConfigError, with the nearest valid word, for a data set or an option that is not there; nothing is loaded."""
     if name not in NAMES:
         raise ConfigError(f"unknown data set {name!r}; {nearest(str(name), NAMES)}")
-    if name not in loaders:
-        raise ConfigError(f"data set {name!r} holds {_HOLDS[name]}")
     valid = options_of(name)
     for option in options:
         if option not in valid:
             raise ConfigError(f"data set {name!r} has no option {option!r}; {nearest(option, valid)}")
+
+
+def _load(name: str, loaders: Mapping[str, Callable[..., Any]], options: Mapping[str, object]) -> Any:
+    if name in NAMES and name not in loaders:
+        raise ConfigError(f"data set {name!r} holds {_HOLDS[name]}")
+    check_names(name, options)
     return loaders[name](**options)

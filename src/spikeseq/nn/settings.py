@@ -115,6 +115,11 @@ class ModelSettings:
             return makers[self.network](self, input_size, classes, element_shape)
         except SpikeseqError:
             raise
+        except (RuntimeError, MemoryError) as error:  # torch's own carries a trace of its C++ code
+            why = str(error).partition("\n")[0]
+            raise ConfigError(
+                f"model: hidden_size={self.hidden_size}, num_layers={self.num_layers} cannot be built ({why}); pass fewer"
+            ) from error
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"model: {self} cannot be built ({error}); options of each layer are listed in `spikeseq train --help`"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from spikeseq.data.registry import check_names
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.mapping import read_mapping
 from spikeseq.train.recipe import Recipe, make_recipe
@@ -186,6 +187,7 @@ def _try(recipe: Recipe, key: str, value: Any, one_cell: bool) -> None:
     """
     try:
         made = make_recipe(with_key(recipe.to_dict(), key, value))
+        check_names(made.data.name, made.data.options)
         if made.model.network == "layers" and key.startswith("model."):
             model = made.model if one_cell else dataclasses.replace(made.model, options={})
             model.build(4, 3)
