@@ -36,3 +36,18 @@ def test_a_weight_that_was_changed_is_named(tmp_path):
     path.write_bytes(data[: at + 3] + bytes([data[at + 3] ^ 1]) + data[at + 4 :])
     with pytest.raises(CheckpointError, match=r"cannot be read \(checksum of .* is wrong"):
         load_model(path)
+
+
+def test_a_part_that_says_it_is_a_folder_is_refused(tmp_path):
+    """torch.load gives its tensor whatever lies in memory."""
+    settings = ModelSettings("quantized_lstm", 8)
+    path = save_model(tmp_path / "model.pt", settings.build(8, 10), settings, (8, 10), {})
+    data = bytearray(path.read_bytes())
+    entries = [at for at in range(len(data)) if data[at : at + 4] == b"PK\1\2"]
+    assert len(entries) > 8
+    for at in entries:
+        data[at + 38] ^= 0x10
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError, match=r"cannot be read \(checksum of .* is wrong"):
+            load_model(path)
+        data[at + 38] ^= 0x10

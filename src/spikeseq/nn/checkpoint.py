@@ -16,6 +16,7 @@ from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.nn.settings import ModelSettings, Network
 from spikeseq.report.atomic import write_atomic
 
+FOLDER = 0x10  # bit of the attributes of a part of a zip archive, as MS-DOS has them
 FORMAT = "spikeseq-model/1"
 
 
@@ -41,9 +42,12 @@ def save_model(
 
 
 def check_sums(path: str | Path) -> None:
-    """Compare each part of a file of torch.save with its CRC-32, which torch.load does not. Raises what zipfile raises."""
+    """Compare each part of a file of torch.save with its CRC-32, which torch.load does not. Raises what zipfile raises.
+
+    What the list of parts at the end calls a folder torch.load reads as whatever lies in memory: no part may be one.
+    """
     with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()
+        damaged = archive.testzip() or next((i.filename for i in archive.infolist() if i.external_attr & FOLDER), None)
     if damaged:
         raise zipfile.BadZipFile(f"checksum of {damaged} is wrong")
 

@@ -61,6 +61,7 @@ class Tokenizer:
         """Read what :meth:`to_json` wrote. Raises DataError for anything else."""
         try:
             model = _package().Tokenizer.from_str(text)
+            model.encode("\U0010ffff")  # an unknown word fails where the token for it is gone
         except Exception as error:  # the package raises plain Exception
             raise DataError(f"the tokenizer cannot be read ({error}); train it anew") from error
         if sorted(model.get_vocab().values()) != list(range(model.get_vocab_size())):
