@@ -22,6 +22,7 @@ from exchange_peers import LATE_CASES, NIR_PEERS, STATE_CASES, WRITERS, Case, qu
 from spikeseq import data
 from spikeseq import nn as snn
 from spikeseq.exchange import from_snntorch, from_spikingjelly, to_nir
+from spikeseq.nn.checkpoint import load_model
 
 COLUMNS = (
     Column("case"), Column("framework"), Column("differ", "share of spikes that differ", digits=6),
@@ -92,6 +93,21 @@ def nir_rows(x: Tensor, y: Tensor, steps: int) -> list[dict[str, Any]]:
     return rows
 
 
+def trained_rows(path: Path, count: int) -> list[dict[str, Any]]:
+    """A trained network for pictures on test sequences of its own data: the spikes of its last layer of neurons."""
+    model, _, notes = load_model(path)
+    if not isinstance(model, snn.PictureClassifier):
+        raise SystemExit(f"--model {path}: pass a network for pictures, such as one of recipes/nmnist/lif_nir.yaml")
+    recipe = notes["recipe"]
+    test = data.load(recipe["data"]["name"], **recipe["data"]["options"]).test
+    x = test.x[:count].reshape(-1, test.x.shape[1], *model.element_shape).transpose(0, 1)
+    last = max(k for k, layer in enumerate(model.body) if isinstance(layer, snn.LIF | snn.IF))
+    body = snn.Sequential(*list(model.body)[: last + 1]).eval()
+    graph = to_nir(body, None, model.element_shape, fold_thresholds=True)
+    name = f"{recipe['name']}, trained"
+    return [row(name, framework, lambda run=run: (body(x)[0], run(graph, x))) for framework, run in NIR_PEERS.items()]
+
+
 def ours_of(case: Case, state: dict[str, Tensor]) -> snn.Sequential:
     """The network of a case, loaded by its state_dict."""
     if case.framework == "snnTorch":
@@ -129,12 +145,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--fixtures", type=Path, help="write small arrays for the tests to this .npz file, NIR graphs beside it"
     )
+    parser.add_argument(
+        "--model", type=Path, help="a trained network for pictures (lif_nir) to be run by all frameworks"
+    )
     options = parser.parse_args(arguments)
     began = start(options)
     test = data.load("digits", order="rows").test
     count = 8 if options.quick else len(test.x)
     x, y = sequences(test.x[:count]), test.y[:count]
     found = nir_rows(x, y, 1 if options.quick else 120)
+    found += trained_rows(options.model, count) if options.model else []
     show(found, COLUMNS, "NIR: ours, imported")
     torch.manual_seed(3)
     states = []
