@@ -105,7 +105,15 @@ def trained_rows(path: Path, count: int) -> list[dict[str, Any]]:
     body = snn.Sequential(*list(model.body)[: last + 1]).eval()
     graph = to_nir(body, None, model.element_shape, fold_thresholds=True)
     name = f"{recipe['name']}, trained"
-    return [row(name, framework, lambda run=run: (body(x)[0], run(graph, x))) for framework, run in NIR_PEERS.items()]
+    rows = []
+    for framework, run in NIR_PEERS.items():
+
+        def both(run: Any = run) -> tuple[Tensor, Tensor]:
+            # one sequence at a time: snnTorch's Flatten takes the batch in as well
+            return body(x)[0], torch.cat([run(graph, part).flatten(1)[:, None] for part in x.split(1, 1)], 1)
+
+        rows.append(row(name, framework, both))
+    return rows
 
 
 def ours_of(case: Case, state: dict[str, Tensor]) -> snn.Sequential:
