@@ -187,3 +187,12 @@ def test_git_state_of_a_checkout_and_outside_of_one(tmp_path, monkeypatch):
 def test_no_git_program_is_no_error(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert surroundings.git_state() is None
+
+
+def test_the_command_is_what_a_person_types(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/x/bin/spikeseq", "train", "a b.yaml"])
+    assert surroundings.command_line() == "spikeseq train 'a b.yaml'"
+    monkeypatch.setattr(sys, "argv", ["/x/src/spikeseq/__main__.py", "train"])
+    assert surroundings.command_line() == "python -m spikeseq train"
+    monkeypatch.setattr(sys, "argv", [""])
+    assert surroundings.command_line() == ""

@@ -51,7 +51,11 @@ def git_state() -> dict[str, Any] | None:
 
 def command_line() -> str:
     """Return the command that started this process, quoted for a shell, without the folder of the program."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv and sys.argv[0] else ""
+    if not sys.argv or not sys.argv[0]:
+        return ""
+    called = Path(sys.argv[0]).name
+    words = ["python", "-m", "spikeseq"] if called == "__main__.py" else [called]
+    return shlex.join([*words, *sys.argv[1:]])
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
