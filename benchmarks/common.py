@@ -69,17 +69,20 @@ def check_targets(ratios: Mapping[str, float], targets: Sequence[Target]) -> lis
     return [{**dataclasses.asdict(t), "ratio": ratios[t.model], "met": ratios[t.model] <= t.limit} for t in known]
 
 
-def finish(script: str, options: argparse.Namespace, began: float, metrics: Mapping[str, Any]) -> Record:
-    """Write the record ``<out>/<script>.json`` and say where it is and what it depends on."""
+def finish(
+    script: str, options: argparse.Namespace, began: float, metrics: Mapping[str, Any], part: str = ""
+) -> Record:
+    """Write the record ``<out>/<script>.json``, or ``<script>_<part>.json``, and say where it is and what it depends on."""
+    name = f"{script}_{part}" if part else script
     given = {key: value for key, value in vars(options).items() if value is not None}
     config = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
     record = new_record(
-        "bench", script, config=config, seed=None, metrics=metrics, seconds=time.perf_counter() - began,
+        "bench", name, config=config, seed=None, metrics=metrics, seconds=time.perf_counter() - began,
         threads=options.threads,
     )  # fmt: skip
     command = shlex.join(["python", f"benchmarks/{script}.py", *sys.argv[1:]])
     record = dataclasses.replace(record, command=command)  # as typed, with the folder of the script
-    path = write_record(record, options.out / f"{script}.json")
+    path = write_record(record, options.out / f"{name}.json")
     surroundings = ", ".join(f"{key} {value}" for key, value in record.versions.items())
     console.print(f"{surroundings}; load {os.getloadavg()[0]:.1f}", highlight=False)
     console.print(f"record: {path}", highlight=False)

@@ -2,7 +2,7 @@
 
 NIR: a network of ours, trained for a moment, written as a NIR graph and imported by each framework. State: a network of the
 framework's neurons, loaded by its state_dict. ONNX: spiking LSTMs in ONNX Runtime. A row says which share of all spikes
-differs (0: every one equal).
+differs (0: every one equal). With --model nothing but a trained network for pictures, in its own record.
 """
 
 from __future__ import annotations
@@ -153,16 +153,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--fixtures", type=Path, help="write small arrays for the tests to this .npz file, NIR graphs beside it"
     )
-    parser.add_argument(
-        "--model", type=Path, help="a trained network for pictures (lif_nir) to be run by all frameworks"
-    )
+    parser.add_argument("--model", type=Path, help="nothing but a trained network for pictures (lif_nir), run by all")
     options = parser.parse_args(arguments)
     began = start(options)
+    if options.model:
+        trained = trained_rows(options.model, 8 if options.quick else 100)
+        show(trained, COLUMNS, "NIR: a trained network of ours, imported")
+        finish("exchange", options, began, {"rows": trained}, "trained")
+        return 0
     test = data.load("digits", order="rows").test
     count = 8 if options.quick else len(test.x)
     x, y = sequences(test.x[:count]), test.y[:count]
     found = nir_rows(x, y, 1 if options.quick else 120)
-    found += trained_rows(options.model, count) if options.model else []
     show(found, COLUMNS, "NIR: ours, imported")
     torch.manual_seed(3)
     states = []

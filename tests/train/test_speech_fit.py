@@ -76,6 +76,7 @@ def test_frames_are_learned(tiny, clear_speech, cell: str) -> None:
     assert m["macs_per_element"] > 0
     assert ("multiplications_published" in m) == (cell == "torch_lstm")
     assert m["multiplications_corrected"] > 0
+    assert m["accumulate_only"] == (cell == "quantized_lstm")  # as it is tested: spikes
     assert ("quantized_accuracy" in m) == ("unit_spike_accuracy" in m) == (cell == "quantized_lstm")
     assert 0 < m.get("spike_rate", 0.5) < 1
 

@@ -17,10 +17,13 @@ RATES = tuple(
     for rate in ("per", "wer", "cer")
     for suffix in ("", "_beam")
 )
-MULTIPLICATIONS = tuple(
-    Column(f"{key}multiplications_{how}", f"{heading}, {how} count", digits=digits)
-    for how in ("published", "corrected")
-    for key, heading, digits in (("", "multiplications / element", 0), ("fewer_", "times fewer than GRU", 2))
+MULTIPLICATIONS = (
+    *(
+        Column(f"{key}multiplications_{how}", f"{heading}, {how} count", digits=digits)
+        for how in ("published", "corrected")
+        for key, heading, digits in (("", "multiplications / element", 0), ("fewer_", "times fewer than GRU", 2))
+    ),
+    Column("accumulate_only", "behind the input only additions"),
 )
 TRANSLATION = (
     Column("test_bleu", "test BLEU, beam", show_n=True),
@@ -64,9 +67,9 @@ sample standard deviation; "-" means not measured. Test accuracy is computed onc
 the validation data. MACs and ACs are counted per sequence element. An energy gain is that of a float LSTM of the same sizes
 over the network's own energy (docs/energy.md): arithmetic only, and with access to SRAM. Energies without a word on memory are
 arithmetic only. PER and WER: errors over the labels of the reference. On speech, multiplications for each element, the readout
-included, stand beside those of a GRU of the same sizes: as S3 counts them, and corrected (energy/published.py). Of
-translation, cases are not told apart; a sentence is one of the test split and its reference, read and written once
-(translation.md).
+included, stand beside those of a GRU of the same sizes: as S3 counts them, and corrected (energy/published.py); whether there
+are none behind the input layer is what the audit of one sequence says (energy/audit.py). Of translation, cases are not told
+apart; a sentence is one of the test split and its reference, read and written once (translation.md).
 """
 
 

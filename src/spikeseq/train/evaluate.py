@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from spikeseq.data import Data, SequenceData, SpeechData, Split, TextData, TranslationData
-from spikeseq.energy import compare, count, multiplications, price
+from spikeseq.energy import audit, compare, count, multiplications, price
 from spikeseq.energy.compare import FORMATS, MEMORIES, has_counterparts
 from spikeseq.nn import FrameClassifier, QuantizedLSTM, SequenceClassifier, observing
 from spikeseq.nn.neurons import Neurons
@@ -30,6 +30,7 @@ from spikeseq.train.translate_task import Translate
 from spikeseq.train.translations import bleu_scores, operations_of_pairs
 
 COUNTED, COUNTED_UTTERANCES = 512, 64  # test sequences whose operations are counted
+AUDITED = 1  # test sequence in which every operation is looked at
 
 
 def accuracy(model: torch.nn.Module, split: Split, compile: CompileMode = "auto") -> tuple[float, float]:
@@ -81,7 +82,7 @@ def evaluate(model: Network, data: Data, compile: CompileMode = "auto", task: Ta
     packets); that of the training graph and that of strict unit spikes stand beside it as ``quantized_accuracy`` and
     ``unit_spike_accuracy``. Operations and energy are those of COUNTED sequences spread over it. A classifier of frames has
     the ``test_per`` of the phones decoded from it (hmm.py); one of speech the multiplications beside a GRU, as published and
-    corrected (energy/multiplications.py).
+    corrected (energy/multiplications.py), and ``accumulate_only``: whether all behind the input layer only adds.
     """
     if isinstance(model, Translator) and isinstance(data, TranslationData):
         return _translation(model, data, task if isinstance(task, Translate) else Translate(), compile)
@@ -99,6 +100,7 @@ def evaluate(model: Network, data: Data, compile: CompileMode = "auto", task: Ta
         metrics |= phone_error_rate(spiking, data, task, compile)
     if isinstance(spiking, SequenceClassifier | FrameClassifier) and _speech(data):
         metrics |= multiplications(spiking, counted_rows(data))  # there are published counts to compare with
+        metrics["accumulate_only"] = audit(spiking, counted_rows(data, AUDITED), allow=["input layer"]).ok
     if isinstance(spiking, TextClassifier):
         metrics["body_parameters"] = spiking.body_parameters
     if any(isinstance(m, Neurons) or (isinstance(m, Recurrent) and m.kind.spikes) for m in spiking.modules()):
@@ -133,13 +135,13 @@ def _speech(data: Data) -> bool:
     return isinstance(data, SpeechData) or (isinstance(data, SequenceData) and data.decibels is not None)
 
 
-def counted_rows(data: SequenceData | SpeechData | TextData) -> Tensor | dict[str, Tensor]:
+def counted_rows(data: SequenceData | SpeechData | TextData, most: int = COUNTED) -> Tensor | dict[str, Tensor]:
     """Test sequences whose operations are counted, evenly over a split that may be sorted; as arguments of a model."""
     if isinstance(data, SequenceData):
-        return data.test.x[spaced(len(data.test.x), COUNTED)]
+        return data.test.x[spaced(len(data.test.x), most)]
     if isinstance(data, TextData):
-        return text_rows(data, COUNTED_UTTERANCES)
-    batch = data.test.batch(spaced(len(data.test), COUNTED_UTTERANCES).tolist())
+        return text_rows(data, min(most, COUNTED_UTTERANCES))
+    batch = data.test.batch(spaced(len(data.test), min(most, COUNTED_UTTERANCES)).tolist())
     return {"x": batch.x, "lengths": batch.lengths}
 
 
