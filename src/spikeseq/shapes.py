@@ -93,7 +93,10 @@ def check_lengths(lengths: Tensor | list[int], batch: int, seq_len: int) -> Tens
         )
     if batch and (int(out.min()) < 1 or int(out.max()) > seq_len):
         wrong = int(out.max()) if int(out.max()) > seq_len else int(out.min())
-        raise ShapeError(f"lengths holds {wrong}: the batch has {seq_len} elements; pass lengths from 1 to {seq_len}")
+        ended = "; a row that has ended leaves the batch and the state" if wrong == 0 else ""
+        raise ShapeError(
+            f"lengths holds {wrong}: the batch has {seq_len} elements; pass lengths from 1 to {seq_len}{ended}"
+        )
     return out.long()
 
 
