@@ -21,10 +21,13 @@ NUMBERS = ("-1", "0", "1e9999", "nan", "99999999999999999999", "4294967296", "1"
 SLOW = 10.0  # seconds that no reader may take for a small file
 
 
-def damage(original: bytes, chance: random.Random) -> bytes:
-    """Cut off the end, change bytes, leave out or put in some; a whole word, number or line of a text becomes another."""
+def damage(original: bytes, chance: random.Random, kind: str = "") -> bytes:
+    """Cut off the end, change bytes, leave out or put in some; a whole word, number or line of a text becomes another.
+
+    kind  one of KINDS; "": any. Where there is no number or line, bytes are changed
+    """
     data, place = bytearray(original), chance.randrange(len(original))
-    kind = chance.choice(KINDS)
+    kind = kind or chance.choice(KINDS)
     if kind == "cut":
         return bytes(data[:place])
     if kind == "gap":

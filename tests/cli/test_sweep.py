@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spikeseq.report.record import read_record
+from spikeseq.report.record import new_record, read_record, write_record
 
 pytest.importorskip("optuna")
 RECIPE = str(Path(__file__).parents[2] / "recipes" / "digits_rows" / "spiking_t2.yaml")
@@ -51,3 +51,13 @@ def test_refused(spikeseq):
     Path("space.yaml").write_text("train.learning_rat: [1]\n")
     spikeseq("sweep", RECIPE, *SMALL).refused("train.learning_rat", "did you mean 'learning_rate'")
     spikeseq("sweep", RECIPE, "--workers", "0").refused("workers=0")
+
+
+@pytest.mark.parametrize("gone", ["tables", "trials", "complete"])
+def test_a_record_that_lacks_what_a_sweep_writes(spikeseq, gone):
+    metrics = {"front": [], "trials": [], "tables": [], "complete": 0, "pruned": 0, "fail": 0}
+    metrics = {key: value for key, value in metrics.items() if key != gone}
+    plan = {"objectives": ["accuracy"], "space": {}}
+    made = new_record("bench", "a/b_sweep", config={"sweep": plan}, seed=0, metrics=metrics, seconds=1.0)
+    write_record(made, "sweep.json")
+    spikeseq("report", "sweep.json").refused("record a/b_sweep: it holds no whole sweep", "run the sweep again")

@@ -17,9 +17,9 @@ def recording(digit, count):
     )
 
 
-def archive(folder, part, members):
+def archive(folder, part, members, method=zipfile.ZIP_STORED):
     folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(folder / f"{part}.zip", "w") as made:
+    with zipfile.ZipFile(folder / f"{part}.zip", "w", method) as made:
         made.writestr(f"{part}/readme.txt", "no recording")
         for name, content in members.items():
             made.writestr(f"{part}/{name}", content)
@@ -67,6 +67,7 @@ def test_options_reach_the_frames(original):
         (lambda folder: archive(folder, "Train", {"3/1.bin": bytes([99, 0, 0, 0, 0])}), "an event at 99, the sensor has 34"),
         (lambda folder: archive(folder, "Train", {}), "train: no recordings in the files"),
         (lambda folder: (folder / "Test.zip").unlink(), "Test.zip not found"),
+        (lambda folder: archive(folder, "Train", {"3/1.bin": bytes(10)}, zipfile.ZIP_LZMA), "compressed by method 14"),
     ],
 )  # fmt: skip
 def test_damaged_archives(original, damage, words):

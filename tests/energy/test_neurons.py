@@ -7,6 +7,8 @@ from torch import nn
 
 import spikeseq.nn as snn
 from spikeseq.energy import assert_accumulate_only, audit, count, neurobench, price
+from spikeseq.energy.dense import spike_counts
+from spikeseq.energy.registry import Window
 from spikeseq.ops.dyadic import signed_powers
 
 L, I, H, O = 9, 3, 6, 4
@@ -246,6 +248,35 @@ def test_spikes_of_a_pooled_window_are_added_one_by_one(divisor):
     conv = counts["2.conv"]
     assert (conv.macs, conv.acs, conv.spike_acs) == (0, adds, adds)
     assert conv.state_reads == adds + float(pooled.sum())
+
+
+def test_each_pooling_is_of_the_layer_behind_it():
+    """Windows of 16 and of 4; blocks in which all or none fired; counts in the data, which no layer of ours sent."""
+    first, second = (snn.SpikingConv2d(1, 1, 1, bias=False, neuron=snn.IF(1)) for _ in range(2))
+    layers = [first, nn.AvgPool2d(4), second, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(4, O), snn.Integrator()]
+    model = snn.Sequential(*layers)
+    with torch.no_grad():
+        for layer in (first, second):
+            layer.conv.weight.fill_(1.0)
+            layer.neuron.threshold.fill_(1.0)
+    frames = torch.zeros(2, 1, 1, 16, 16)
+    frames[..., :8, :8] = 1  # four blocks of 16 that all fire, in two elements
+    counts = {layer.name: layer for layer in count(model, frames).per_layer}
+    assert counts["2.conv"].acs == 2 * 4 * 16
+    assert counts["5"].acs == 2 * 4 * O  # one block of four, all of which fired
+    assert counts["5"].macs == counts["2.conv"].macs == 0
+    events = {layer.name: layer for layer in count(model, 3 * frames).per_layer}
+    assert (events["0.conv"].macs, events["0.conv"].acs) == (2 * 256, 0)  # as without a pooling behind
+
+
+@pytest.mark.parametrize("side", [2, 3, 5, 7])
+def test_a_mean_that_is_no_exact_fraction_is_its_spikes(side):
+    mean, size = nn.AvgPool2d(side), side * side
+    for fired in range(size + 1):
+        spikes = (torch.arange(size) < fired).float()
+        assert float(spike_counts(mean(spikes.view(1, 1, side, side)), 1, Window(size, size))) == fired
+    assert spike_counts(torch.tensor([0.26]), 1, Window(4, 4)) is None
+    assert spike_counts(torch.tensor([1.25]), 1, Window(4, 4)) is None  # five of four
 
 
 def test_neurobench_takes_neurons_for_activations():

@@ -25,6 +25,7 @@ from spikeseq.data.sequence import SequenceData, Split
 from spikeseq.data.shuffle import permutation
 from spikeseq.data.sources import DataFile, find
 from spikeseq.data.verify import REMEDY, read
+from spikeseq.data.zipped import member_of
 from spikeseq.errors import ConfigError, DataError
 
 SIDE = 34
@@ -128,13 +129,9 @@ def _original(part: str) -> Iterator[tuple[Events, int]]:
                 found = MEMBER.match(name)
                 if found is None:
                     continue
-                if archive.getinfo(name).file_size > MAX_MEMBER:
-                    raise DataError(
-                        f"{name} takes {archive.getinfo(name).file_size} bytes; at most {MAX_MEMBER} are read"
-                    )
-                yield parse_bin(archive.read(name), f"{file.name}: {name}"), int(found[1])
+                yield parse_bin(member_of(archive, name, MAX_MEMBER), f"{file.name}: {name}"), int(found[1])
     except DataError:
         raise
-    # RuntimeError: encrypted; ValueError, OSError: places that cannot be
+    # RuntimeError: encrypted; ValueError, OSError: places that cannot be, or a member that is too large
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError) as error:
         raise DataError(f"{file.name} is no zip archive, or is damaged: {error}. {REMEDY}") from error

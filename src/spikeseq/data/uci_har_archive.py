@@ -19,6 +19,7 @@ import numpy as np
 from spikeseq.data.sources import DataFile
 from spikeseq.data.uci_har_windows import CHANNELS, PREPARED, WINDOW, Windows, check_windows
 from spikeseq.data.verify import REMEDY
+from spikeseq.data.zipped import member_of
 from spikeseq.errors import DataError
 
 INNER = "UCI HAR Dataset.zip"
@@ -48,7 +49,7 @@ def read_archive(content: bytes, name: str, counts: dict[str, int] | None = None
         with zipfile.ZipFile(io.BytesIO(content)) as outer:
             if INNER not in outer.namelist():
                 return _read_splits(outer, counts)
-            with zipfile.ZipFile(io.BytesIO(_member(outer, INNER, MAX_ARCHIVE))) as inner:
+            with zipfile.ZipFile(io.BytesIO(member_of(outer, INNER, MAX_ARCHIVE))) as inner:
                 return _read_splits(inner, counts)
     # RuntimeError: encrypted; KeyError: no such member; ValueError: a text that is not numbers, and DataError
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError) as error:
@@ -80,7 +81,7 @@ def _integers(archive: zipfile.ZipFile, member: str, count: int) -> np.ndarray:
 
 def _table(archive: zipfile.ZipFile, member: str, shape: tuple[int, int]) -> np.ndarray:
     """Return the finite numbers, float32, of a text member; ValueError unless they have that shape."""
-    text = _member(archive, member, MAX_TEXT)
+    text = member_of(archive, member, MAX_TEXT)
     if not text.strip():
         raise ValueError(f"{member} is empty")
     try:
@@ -94,13 +95,3 @@ def _table(archive: zipfile.ZipFile, member: str, shape: tuple[int, int]) -> np.
     if not np.isfinite(table).all():
         raise ValueError(f"{member} holds numbers that are not finite")
     return table
-
-
-def _member(archive: zipfile.ZipFile, member: str, limit: int) -> bytes:
-    """Return the bytes of a member, its CRC checked by zipfile; ValueError when it says it is larger than limit."""
-    info = archive.getinfo(member)
-    if info.file_size > limit:
-        raise ValueError(f"{member} takes {info.file_size} bytes; at most {limit} are read")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{member} is compressed by method {info.compress_type}; expected stored or deflated")
-    return archive.read(info)

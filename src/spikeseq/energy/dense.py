@@ -9,7 +9,8 @@ Per sequence element, H units, I inputs::
                behind a T-level quantised layer that does not spike: MACs of ceil(log2(T + 1)) bits;
                of the multi-bit values of a layer in the model: low MACs O nnz
     Conv       MACs (output values) (I / groups) K, borders included;  of spikes: ACs sum |k| (connections of that input)
-    AvgPool    nothing: each spike of a window goes on to the sums of the layer behind; the divisor is in its weights
+    AvgPool    nothing: each spike of a window goes on to the sums of the layer behind; the divisor is in its weights, where an
+               export has to put it if it is no power of two (the audit finds the product)
     Embedding  nothing but the row that is read;  attention: projections, q k, a v;  norms: 1 (batch) or 3 MACs a value
 
 Functions (sigmoid, tanh, softmax) are not counted, in favour of the float networks. Memory is counted as by Lemaire et al.
@@ -20,7 +21,6 @@ and keeps its sums in registers; a spike reads its row of weights, and reads and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -29,22 +29,22 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from spikeseq.energy.counts import LayerCount
-from spikeseq.energy.registry import Call, Window, register
+from spikeseq.energy.registry import ALONE, Call, Window, register
 
 TIE = 1e-3  # how near a value must be to a level to be one: k unit is rounded to float32
 
 
-def spike_counts(x: Tensor, time_steps: int = 1, windows: Iterable[Window] = ()) -> Tensor | None:
+def spike_counts(x: Tensor, time_steps: int = 1, window: Window = ALONE) -> Tensor | None:
     """Return ``|k|`` where ``x = k / T`` with ``|k| <= 2 T - 1`` (T = 1: binary or ternary); None for analog values.
 
     Spikes of a layer with T time steps, averaged over them, are such multiples; a packet holds at most 2 T - 1 spikes.
-    ``windows``: or sums of so many of them, ``k / (T divisor)``, of which each spike is added where it goes.
+    ``window``: sums of so many of them, ``k / (T divisor)``, of which each spike is added where it goes.
     """
-    for size, divisor in (Window(1, 1), *windows):
-        k = x * (time_steps * divisor)
-        if bool(((k == torch.round(k)) & (k.abs() <= (2 * time_steps - 1) * size)).all()):
-            return k.abs()
-    return None
+    k = x * (time_steps * window.divisor)
+    whole = torch.round(k)
+    # a mean of 25 or 49 is rounded; what was divided by nothing but T is whole to the bit
+    near = k == whole if window.divisor == 1 else (k - whole).abs() < TIE
+    return whole.abs() if bool((near & (whole.abs() <= (2 * time_steps - 1) * window.size)).all()) else None
 
 
 def _arrivals(k: Tensor, call: Call) -> Tensor:
@@ -115,7 +115,7 @@ def _product(call: Call, x: Tensor, fan_out: float, rows: float, module: Any) ->
         "state_writes": rows * outputs,
     }
     analog = LayerCount(call.name, macs=rows * words, **traffic, **sizes)
-    k = spike_counts(x, call.time_steps, call.windows)
+    k = spike_counts(x, call.time_steps, call.window)
     if k is None:
         return _multi_bit(call, x, fan_out, rows * biases, rows * outputs, analog) or analog
     if call.dense:
@@ -172,7 +172,7 @@ def convolution(module: nn.Conv1d | nn.Conv2d, call: Call) -> list[LayerCount]:
     biased = rows * size if biases else 0.0
     traffic: dict[str, Any] = {"weight_reads": macs + biased, "state_reads": macs, "state_writes": rows * size}
     analog = LayerCount(call.name, macs=macs, **traffic, **sizes)
-    k = spike_counts(x, call.time_steps, call.windows)
+    k = spike_counts(x, call.time_steps, call.window)
     if k is None:
         return [analog]
     came = _arrivals(k, call)

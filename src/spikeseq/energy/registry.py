@@ -28,6 +28,9 @@ class Window(NamedTuple):
     divisor: int
 
 
+ALONE = Window(1, 1)  # no pooling
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of a layer while a model runs."""
@@ -42,7 +45,7 @@ class Call:
     )
     dense: bool = False  # quantised layers and none that spikes: k / T arrives as a number of few bits, not as spikes
     codes: tuple[Code, ...] = ()  # of the model's layers with multi-bit outputs
-    windows: tuple[Window, ...] = ()  # of the model's average poolings
+    window: Window = ALONE  # of the average pooling that ran since the layer before
     first: bool = False  # the first layer that ran: spikes in its input are events of the data, which no layer sent
 
     def argument(self, position: int, name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -69,13 +69,16 @@ def codes_of(model: nn.Module) -> Iterator[Code]:
                 yield Code(unit, quantizer.largest, few_bits(quantizer.largest))
 
 
-def windows_of(model: nn.Module) -> Iterator[Window]:
-    """The windows over which a model's average poolings add; with divisor_override=1 they are sums."""
-    for layer in model.modules():
-        if isinstance(layer, nn.AvgPool2d):
-            kernel = layer.kernel_size
-            size = kernel**2 if isinstance(kernel, int) else math.prod(kernel)
-            yield Window(size, layer.divisor_override or size)
+def _together(pools: Sequence[Window]) -> Window:
+    """One pooling behind the other is one over the windows of both."""
+    return Window(math.prod(p.size for p in pools), math.prod(p.divisor for p in pools))
+
+
+def window_of(pool: nn.AvgPool2d) -> Window:
+    """What an average pooling adds up; with divisor_override=1 it is a sum."""
+    kernel = pool.kernel_size
+    size = kernel**2 if isinstance(kernel, int) else math.prod(kernel)
+    return Window(size, pool.divisor_override or size)
 
 
 def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[LayerCount]:
@@ -86,9 +89,13 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
     quantized = [isinstance(kind, GridKind) for kind in kinds if isinstance(kind, QuantizedKind)]
     dense = bool(quantized) and not any(quantized)
     codes = tuple(codes_of(model))
-    windows = tuple(windows_of(model))
     starts: list[int] = []
-    hooks = []
+    pools: list[Window] = []  # those that ran since the last counted layer
+    hooks = [
+        pool.register_forward_hook(lambda pool, args, output: pools.append(window_of(pool)))
+        for pool in model.modules()
+        if isinstance(pool, nn.AvgPool2d)
+    ]
     with observing() as seen:
         for name, module in layers.items():
 
@@ -98,9 +105,10 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
             def after(module: nn.Module, args: Any, kwargs: Any, output: Any, name: str = name) -> None:
                 rule = rule_of(module)
                 assert rule is not None
-                own = tuple(seen[starts.pop() :])
+                own, window = tuple(seen[starts.pop() :]), _together(pools)
+                pools.clear()
                 found.extend(
-                    rule(module, Call(name, args, kwargs, output, own, steps, dense, codes, windows, not found))
+                    rule(module, Call(name, args, kwargs, output, own, steps, dense, codes, window, not found))
                 )
 
             hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))

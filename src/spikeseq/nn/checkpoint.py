@@ -47,9 +47,12 @@ def check_sums(path: str | Path) -> None:
     What the list of parts at the end calls a folder torch.load reads as whatever lies in memory: no part may be one.
     """
     with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip() or next((i.filename for i in archive.infolist() if i.external_attr & FOLDER), None)
+        damaged = archive.testzip()
+        folder = next((i.filename for i in archive.infolist() if i.external_attr & FOLDER), None)
     if damaged:
         raise zipfile.BadZipFile(f"checksum of {damaged} is wrong")
+    if folder:
+        raise zipfile.BadZipFile(f"{folder} is said to be a folder")
 
 
 def read_content(path: str | Path) -> dict[str, Any]:

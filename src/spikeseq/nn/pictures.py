@@ -61,9 +61,14 @@ class PictureClassifier(nn.Module):
         pooled: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        self.pooled = tuple(range(1, len(channels) + 1)) if pooled is None else tuple(pooled)
-        if len(set(self.pooled)) != len(self.pooled) or not set(self.pooled) <= set(range(1, len(channels) + 1)):
-            raise ConfigError(f"pooled={pooled!r}: pass numbers from 1 to {len(channels)}, each once, or None")
+        every = range(1, len(channels) + 1)
+        if pooled is not None and (
+            not isinstance(pooled, list | tuple) or sorted({*pooled} & {*every}) != sorted(pooled)
+        ):
+            raise ConfigError(
+                f"pooled={pooled!r}: pass a list of numbers from 1 to {len(channels)}, each once, or None"
+            )
+        self.pooled = tuple(every if pooled is None else pooled)
         self.element_shape = _shape(element_shape, len(self.pooled))
         own = options or {}
         self.cell = check_cell(cell, own)

@@ -117,8 +117,9 @@ class ModelSettings:
             raise
         except (RuntimeError, MemoryError) as error:  # torch's own carries a trace of its C++ code
             why = str(error).partition("\n")[0]
+            own = "" if self.network == "layers" else f", {self.network}={getattr(self, self.network)}"
             raise ConfigError(
-                f"model: hidden_size={self.hidden_size}, num_layers={self.num_layers} cannot be built ({why}); pass fewer"
+                f"model: hidden_size={self.hidden_size}, num_layers={self.num_layers}{own} cannot be built ({why}); pass fewer"
             ) from error
         except (TypeError, ValueError) as error:
             raise ConfigError(

@@ -26,7 +26,7 @@ def sweeps(records: Sequence[Record]) -> list[Section]:
     for record in records:
         try:
             found += _sweep(record)
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(
                 f"record {record.name}: it holds no whole sweep ({error!r}): run the sweep again"
             ) from error

@@ -88,8 +88,8 @@ def test_a_key_is_set_in_a_copy():
         ("train.epochs", {"low": 3}, r"train\.epochs: high missing"),
         ("train.epochs", {"lo": 3, "high": 4}, "no setting 'lo' of a range; did you mean 'low'"),
         ("train.epochs", {"low": "few", "high": 4}, "low='few' is no number"),
-        ("data.name", ["digits", "mnits"], r"data\.name='mnits': unknown data set 'mnits'; did you mean 'mnist'"),
-        ("data.options.ordr", ["rows"], r"data set 'digits' has no option 'ordr'; did you mean 'order'"),
+        ("data.name", ["digits", "mnits"], r"data: unknown data set 'mnits'; did you mean 'mnist'"),
+        ("data.options.ordr", ["rows"], r"data: data set 'digits' has no option 'ordr'; did you mean 'order'"),
         ("train.learning_rate", {"low": 0, "high": 1, "log": True}, r"train\.learning_rate: log: true needs low above 0"),
         ("train.learning_rate", {"low": 0.1, "high": 1, "step": -1}, "step=-1"),
         ("train.learning_rate", 0.1, r"train\.learning_rate: 0\.1: write a list of values"),
@@ -112,3 +112,8 @@ def test_files_that_cannot_be_read(tiny, text, words):
         Path("space.yaml").write_text(text)
     with pytest.raises(ConfigError, match=words):
         read_space("space.yaml", tiny())
+
+
+def test_an_option_of_one_of_several_data_sets(tiny):
+    space = make_space({"data.name": ["digits", "mnist"], "data.options.side": [14, 28]}, tiny())
+    assert list(space) == ["data.name", "data.options.side"]

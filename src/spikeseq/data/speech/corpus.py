@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import json
 import os
@@ -11,6 +13,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from spikeseq.data import sources
 from spikeseq.data.sources import DataFile, data_folders, find, locate
@@ -19,6 +22,7 @@ from spikeseq.errors import DataError
 
 MAX_MEMBER = 256 * 2**20  # bytes; the longest recording of any corpus here takes less than a tenth
 _CHUNK = 2**20
+GZIP = b"\x1f\x8b"  # how a file of gzip begins
 
 
 def find_corpus(dataset: str, folder: str, archive: DataFile) -> Path:
@@ -38,7 +42,7 @@ def members(path: Path, name: Callable[[str], str | None]) -> Iterator[tuple[str
     """Files of a folder (in order of their names) or of a tar archive (in its own order, nothing is unpacked to disk).
 
     name   file -> what it is called here, or None to leave it out; files are given with forward slashes, without "./"
-    Yields (name, content). Raises DataError for a damaged archive.
+    Yields (name, content). Raises DataError for a damaged archive; what only a checksum shows, behind the last file.
     """
     if path.is_dir():
         for file in sorted(path.rglob("*")):
@@ -47,7 +51,7 @@ def members(path: Path, name: Callable[[str], str | None]) -> Iterator[tuple[str
                 yield called, file.read_bytes()
         return
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with path.open("rb") as raw, _unpacked(raw) as content, tarfile.open(fileobj=content, mode="r|*") as archive:
             for member in archive:
                 called = name(member.name.removeprefix("./")) if member.isfile() else None
                 if called is None:
@@ -57,8 +61,24 @@ def members(path: Path, name: Callable[[str], str | None]) -> Iterator[tuple[str
                 stream = archive.extractfile(member)
                 assert stream is not None  # of a plain file it never is
                 yield called, stream.read()
+            _to_the_end(archive, path)
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise DataError(f"{path} is no tar archive, or is damaged: {error}. {REMEDY}") from error
+
+
+def _unpacked(file: BinaryIO) -> Any:
+    """The archive's content, checked by gzip's own CRC where it is gzip: tarfile does not look at it."""
+    packed = file.read(len(GZIP)) == GZIP
+    file.seek(0)
+    return gzip.open(file) if packed else contextlib.nullcontext(file)
+
+
+def _to_the_end(archive: tarfile.TarFile, path: Path) -> None:
+    """Read what is left, so that checksums are compared. Raises DataError where it is not empty: a header was damaged."""
+    stream: Any = archive.fileobj
+    while chunk := stream.read(_CHUNK):
+        if chunk.strip(b"\0"):
+            raise DataError(f"{path} is damaged: there is more behind what should be its last file. {REMEDY}")
 
 
 def text(content: bytes, name: str, encoding: str = "utf-8") -> str:

@@ -21,6 +21,8 @@ from spikeseq.nn.dropout import SequenceDropout
 from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.sequential import Sequential
 
+SILENT = (nn.Identity, nn.Dropout, SequenceDropout)  # in evaluation
+
 
 def folded(model: Sequential) -> Sequential:
     """Return a copy whose neurons have the threshold 1. Raises ConfigError where no Linear or convolution stands before one."""
@@ -33,7 +35,7 @@ def folded(model: Sequential) -> Sequential:
         elif isinstance(layer, Neurons):
             _fold(before, layer, name)
             before = None
-        elif not isinstance(layer, nn.Identity | nn.Dropout | SequenceDropout):
+        elif not isinstance(layer, SILENT):
             before = layer
     return made
 

@@ -14,18 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from spikeseq.errors import ConfigError
-from spikeseq.exchange.nir.fold import folded
+from spikeseq.exchange.nir.fold import SILENT, folded
 from spikeseq.exchange.nir.neurons import write_neurons
 from spikeseq.nn.conv import SpikingConv2d
 from spikeseq.nn.cuba import CubaLIF
-from spikeseq.nn.dropout import SequenceDropout
 from spikeseq.nn.lif import IF, LIF
 from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.readout import Integrator, Last
 from spikeseq.nn.sequential import Sequential
 from spikeseq.report.atomic import write_atomic
 
-SILENT = (nn.Identity, nn.Dropout, SequenceDropout)  # in evaluation
 DT = 1e-4  # seconds of an element, as snnTorch and SpikingJelly take it
 Shape = tuple[int, ...]
 

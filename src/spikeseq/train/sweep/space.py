@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from spikeseq.data.registry import check_names
+from spikeseq.data.registry import check_names, options_of
 from spikeseq.errors import ConfigError, nearest
 from spikeseq.mapping import read_mapping
 from spikeseq.train.recipe import Recipe, make_recipe
@@ -114,6 +114,7 @@ def make_space(content: dict[str, Any], recipe: Recipe) -> Space:
         space[str(key)] = _range(str(key), given)
         for value in space[str(key)].probes():
             _try(recipe, str(key), value, one_cell="model.cell" not in content)
+    _check_data(recipe, space)
     return space
 
 
@@ -180,6 +181,21 @@ def _type_of(key: str) -> Any:
     return float if holder == float | None else holder
 
 
+def _check_data(recipe: Recipe, space: Space) -> None:
+    """Raise ConfigError for a data set that is not there, and for an option that none of those searched over has."""
+    names = space["data.name"].probes() if "data.name" in space else [recipe.data.name]
+    head = "data.options."
+    options = [key.removeprefix(head) for key in space if key.startswith(head)]
+    try:
+        for name in names:
+            check_names(name, [])
+        for option in options:
+            if not any(option in options_of(name) for name in names):
+                check_names(names[0], [option])
+    except ConfigError as error:
+        raise ConfigError(f"space: data: {error}") from error
+
+
 def _try(recipe: Recipe, key: str, value: Any, one_cell: bool) -> None:
     """Make the recipe, and its model, with this value; where cells are searched over, a model without options.
 
@@ -187,7 +203,6 @@ def _try(recipe: Recipe, key: str, value: Any, one_cell: bool) -> None:
     """
     try:
         made = make_recipe(with_key(recipe.to_dict(), key, value))
-        check_names(made.data.name, made.data.options)
         if made.model.network == "layers" and key.startswith("model."):
             model = made.model if one_cell else dataclasses.replace(made.model, options={})
             model.build(4, 3)
