@@ -27,7 +27,7 @@ def run(tmp_path_factory):
         out = tmp_path_factory.mktemp(script)
         command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), "--quick", "--out", str(out), *more]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=out, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, cwd=out, env=environment, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr
         return read_record(out / f"{script}.json"), done.stdout, out
 

@@ -87,7 +87,7 @@ def test_nonsense(spikeseq, converted):
     for arguments, words in (
         (["nothing.pt"], "does not exist"),
         ([converted(), "--sequences", "0"], "sequences=0"),
-        (["snn.pt", "--table", "nowhere.yaml"], "cannot be read"),
+        (["snn.pt", "--table", "nowhere.yaml"], "does not exist"),
     ):
         ran = spikeseq("energy", *arguments)
         assert ran.code == 2

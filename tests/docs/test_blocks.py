@@ -7,6 +7,7 @@ of README.md and docs/deploy.md are run all the same, as far as their files are 
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 import shlex
@@ -25,10 +26,11 @@ from spikeseq.data import SequenceData, Split, TextData
 from spikeseq.data.text.texts import to_texts
 from spikeseq.data.text.tokenizer import train_tokenizer
 from spikeseq.errors import DataError
-from spikeseq.nn.checkpoint import ModelSettings, save_model
+from spikeseq.nn.checkpoint import ModelSettings, Sizes, save_model
 from spikeseq.ops import fuse
 from spikeseq.report.record import new_record, write_record
 from spikeseq.runtime.library import library_path
+from spikeseq.train.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
 # docs/results.md is made from records: its commands are trainings of hours
@@ -147,6 +149,11 @@ def workplace(tmp_path, monkeypatch) -> Path:
         "classes": list(texts.classes), "tokenizer": texts.tokenizer.to_json(),
     }  # fmt: skip
     save_model(tmp_path / "runs/imdb/lif/seed0/model.pt", settings.build(*sizes), settings, sizes, notes)
+    gestures = read_recipe(ROOT / "recipes/nmnist/lif_nir.yaml")
+    shape = (2, 17, 17)
+    made, notes = gestures.model.build(math.prod(shape), 10, shape), {"recipe": gestures.to_dict()}
+    given = Sizes(math.prod(shape), 10, shape)
+    save_model(tmp_path / "runs/nmnist/lif_nir/seed0/model.pt", made, gestures.model, given, notes)
     yield tmp_path
     torch.use_deterministic_algorithms(False)
 

@@ -55,7 +55,7 @@ COMMANDS = {
     ),
     "report": (
         "report",
-        "Compare runs on one HTML page: tables, frontier, curves, operations, spikes, thresholds, schedules.",
+        "Compare runs on one HTML page: tables, frontier, curves, operations, spikes, thresholds, schedules, sweeps.",
     ),
     "demo": ("demo", "Train, convert and fine-tune on scikit-learn's digits; write table, plots and report.html."),
 }

@@ -28,7 +28,7 @@ PIPELINED = ("quantized_lstm", "spiking_lstm", "stream_lstm")  # cells with time
 
 
 def report(runs: list[str], out: str = "runs/report.html", sequences: int = 4) -> None:
-    """Compare runs on one HTML page: tables, frontier, curves, operations, spikes, thresholds, schedules, fronts of sweeps.
+    """Compare runs on one HTML page: tables, frontier, curves, operations, spikes, thresholds, schedules, sweeps.
 
     Args:
         runs: folders of runs, records (*.json), or folders with any number of either
