@@ -196,3 +196,12 @@ def test_the_command_is_what_a_person_types(monkeypatch):
     assert surroundings.command_line() == "python -m spikeseq train"
     monkeypatch.setattr(sys, "argv", [""])
     assert surroundings.command_line() == ""
+
+
+def test_a_checksum_that_is_gone_is_missed(tmp_path):
+    """Damage can take the end of one line and the name of the next."""
+    path = write_record(replace(make(), started="2026-11-23T00:00:00+00:00"), tmp_path / "record.json")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(_without(content, "sha256")))
+    with pytest.raises(CheckpointError, match="is not what was written: its checksum differs"):
+        read_record(path)
