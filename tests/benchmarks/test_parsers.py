@@ -48,7 +48,7 @@ def test_all_kinds_of_damage():
         }[kind]
 
     chance = random.Random(0)
-    for kind in KINDS:
+    for kind in KINDS:  # 3 of 50: a gap at the very end takes nothing, two changes of one byte undo each other
         assert sum(is_of(kind, damage(original, chance, kind)) for _ in range(50)) >= 47, kind
 
 

@@ -80,7 +80,7 @@ def test_pooling_where_it_is_asked_for():
     assert [type(m).__name__ for m in model.body][:4] == ["SpikingConv2d", "SpikingConv2d", "MaxPool2d", "Flatten"]
     assert model.body[5].in_features == 4 * 4 * 4
     assert model.twin("lstm").pooled == (2,)
-    for wrong in ([0], [3], [1, 1], 1, "1"):
+    for wrong in ([0], [3], [1, 1], ["1", 2], [[1]], 1, "1"):
         with pytest.raises(ConfigError, match=r"pooled=.*from 1 to 2, each once"):
             make("lif", pooled=wrong)
 

@@ -88,6 +88,9 @@ def test_dvs_gesture(corpus, recipe: str) -> None:
     assert (settings.channels, settings.pooled) == ([64, 128, 128, 256], [1, 3, 4])  # PAPERS.md, 2.6
     m = run(f"dvs_gesture/{recipe}", model__pictures__channels="[2,2,2,4]").metrics
     assert m["test_accuracy"] * 6 == pytest.approx(round(m["test_accuracy"] * 6))
+    assert m["data_source"].startswith("DVS128 Gesture")
+    assert m["macs_per_element"] > 2 * 32 * 32 * 2 * 9  # counts in the data: the first convolution multiplies
+    assert ("spike_rate" in m) == (recipe == "lif")
 
 
 def gestures(trials: list[int]) -> tuple[bytes, bytes]:

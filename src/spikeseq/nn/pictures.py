@@ -63,7 +63,7 @@ class PictureClassifier(nn.Module):
         super().__init__()
         every = range(1, len(channels) + 1)
         if pooled is not None and (
-            not isinstance(pooled, list | tuple) or sorted({*pooled} & {*every}) != sorted(pooled)
+            not isinstance(pooled, list | tuple) or any(p not in every for p in pooled) or len({*pooled}) != len(pooled)
         ):
             raise ConfigError(
                 f"pooled={pooled!r}: pass a list of numbers from 1 to {len(channels)}, each once, or None"
@@ -72,7 +72,7 @@ class PictureClassifier(nn.Module):
         self.element_shape = _shape(element_shape, len(self.pooled))
         own = options or {}
         self.cell = check_cell(cell, own)
-        if pooling not in POOLINGS:
+        if pooling not in tuple(POOLINGS):
             raise ConfigError(f"pooling={pooling!r}: {nearest(str(pooling), POOLINGS)}")
         self.pooling = pooling
         self._sizes: dict[str, Any] = {
