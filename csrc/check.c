@@ -60,17 +60,18 @@ static int size_within(uint32_t value, uint32_t most) { return value >= 1 && val
 
 static int missing(const spikeseq_layer *layer, const spikeseq_model *model, uint32_t number)
 {
-    return !layer->input_rows || !layer->threshold ||
-           (model->kind != SPIKESEQ_LIF && (!layer->recurrent_rows || !layer->clip)) || (model->kind == SPIKESEQ_STREAMS && !layer->offset) ||
+    return !layer->input_rows || !layer->threshold || (model->kind != SPIKESEQ_LIF && !layer->clip) ||
+           (spikeseq_gates(model) == 4 && !layer->recurrent_rows) || (model->kind == SPIKESEQ_STREAMS && !layer->offset) ||
            (number == 0 && model->input_code != SPIKESEQ_DIRECT && !layer->input_step);
 }
 
 static int missing_int8(const spikeseq_layer_int8 *layer, const spikeseq_model *model, uint32_t number)
 {
     const int coded = model->input_code != SPIKESEQ_DIRECT;
-    const int grid = model->kind == SPIKESEQ_GRID, lif = model->kind == SPIKESEQ_LIF;
-    return !layer->input_rows || (!lif && (!layer->recurrent_rows || !layer->clip || !layer->candidate)) ||
-           (grid ? !layer->levels : !layer->threshold || !layer->extra || (!lif && !layer->offset)) ||
+    const int lif = model->kind == SPIKESEQ_LIF, compares = model->kind == SPIKESEQ_GRID || model->kind == SPIKESEQ_LEVELS;
+    return !layer->input_rows || (!lif && (!layer->clip || !layer->candidate)) ||
+           (spikeseq_gates(model) == 4 && !layer->recurrent_rows) ||
+           (compares ? !layer->levels : !layer->threshold || !layer->extra || (!lif && !layer->offset)) ||
            (number == 0 && (coded ? !layer->input_shift || !layer->input_step : !layer->input_scale));
 }
 
@@ -81,7 +82,7 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
     const uint32_t steps = model->time_steps;
     if (!size_within(steps, 16) || (steps & (steps - 1)) || !size_within(model->num_layers, 64) ||
         model->max_packet > 127 || (model->shift != 0.5f && model->shift != 0.0f) ||
-        model->kind > SPIKESEQ_LIF || model->input_code > SPIKESEQ_DELTA || model->reset > SPIKESEQ_TO_ZERO ||
+        model->kind > SPIKESEQ_LEVELS || model->is_signed > 1 || model->input_code > SPIKESEQ_DELTA || model->reset > SPIKESEQ_TO_ZERO ||
         model->pooling > SPIKESEQ_POOL_SUM ||
         model->outputs > 1u << 16)
         return SPIKESEQ_BAD_MODEL;
@@ -112,12 +113,15 @@ spikeseq_status spikeseq_check(const spikeseq_model *model)
     for (uint32_t l = 0; l < model->num_layers; l++) {
         const spikeseq_layer *layer = &model->layers[l];
         const size_t hidden = layer->hidden_size, width = spikeseq_width(model, l);
-        const size_t neurons = model->kind == SPIKESEQ_LIF ? hidden : 3 * hidden;
+        const size_t neurons = spikeseq_gates(model) < 4 ? hidden : 3 * hidden;
         good = good && weights(layer->input_rows, layer->input_size * width) &&
                (!layer->bias || weights(layer->bias, width)) && spikeseq_ranges(layer->threshold, neurons) &&
                (!layer->leak || leaks(layer->leak, neurons)) && (!layer->offset || weights(layer->offset, neurons));
         if (model->kind != SPIKESEQ_LIF)
-            good = good && weights(layer->recurrent_rows, hidden * width) && spikeseq_ranges(layer->clip, hidden);
+            good = good && (!layer->recurrent_rows || weights(layer->recurrent_rows, hidden * width)) &&
+                   spikeseq_ranges(layer->clip, hidden);
+        for (size_t j = 0; model->kind == SPIKESEQ_LEVELS && j < hidden; j++)
+            good = good && layer->clip[j] <= 1.0f; /* so that currents stay within [-1, 1] */
     }
     if (model->input_code != SPIKESEQ_DIRECT)
         good = good && spikeseq_ranges(model->layers->input_step, model->layers->input_size);
@@ -141,12 +145,12 @@ size_t spikeseq_layer_offset(const spikeseq_model *model, uint32_t number)
 {
     size_t before = 0;
     for (uint32_t l = 0; l < number; l++)
-        before += (size_t)spikeseq_hidden(model, l) * model->time_steps;
+        before += (size_t)spikeseq_hidden(model, l) * spikeseq_nodes(model);
     return before;
 }
 
 size_t spikeseq_cell_offset(const spikeseq_model *model, uint32_t number)
 {
     const size_t before = spikeseq_layer_offset(model, number);
-    return model->kind == SPIKESEQ_LIF ? before / model->time_steps : before;
+    return model->kind == SPIKESEQ_LIF ? before / model->time_steps : model->kind == SPIKESEQ_LEVELS ? 2 * before : before;
 }

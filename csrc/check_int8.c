@@ -54,7 +54,9 @@ static int layer_fits(const spikeseq_model *model, uint32_t number)
 {
     const spikeseq_layer_int8 *layer = &model->layers_int8[number];
     const size_t hidden = layer->hidden_size;
-    const int64_t steps = model->time_steps, packet = model->kind == SPIKESEQ_GRID ? 2 * steps - 1 : 1;
+    const int levels = model->kind == SPIKESEQ_LEVELS;
+    const int64_t steps = spikeseq_nodes(model);
+    const int64_t packet = levels ? model->time_steps : model->kind == SPIKESEQ_GRID ? 2 * steps - 1 : 1;
     for (size_t j = 0; j < spikeseq_width(model, number); j++) {
         const int64_t most = current(model, number, packet, j);
         const size_t block = j / hidden, gate = block < 2 ? block : 2; /* of streams; block 2 is g, no neuron */
@@ -63,7 +65,7 @@ static int layer_fits(const spikeseq_model *model, uint32_t number)
             return 0;
     }
     for (size_t j = 0; layer->clip && j < hidden; j++)
-        if (layer->clip[j] < 1 || layer->clip[j] > 1 << 25 || layer->candidate[j] < 4 || layer->candidate[j] > 24)
+        if (layer->clip[j] < 1 || layer->clip[j] > (levels ? SPIKESEQ_ONE : 1 << 25) || layer->candidate[j] < 4 || layer->candidate[j] > 24)
             return 0;
     return 1;
 }

@@ -57,7 +57,7 @@ static void pair_up(const spikeseq_element *e, spikeseq_source *source, uint32_t
     source->now[0] = k;
     source->now[1] = k + source->inputs;
     source->common = 0;
-    if (e->stream->model->time_steps == 1)
+    if (spikeseq_nodes(e->stream->model) == 1)
         return;
     int8_t *second = source->rest + source->inputs;
     if (spikeseq_split(k, k + source->inputs, source->inputs, e->stream->packets, source->rest, second) < WORTH)

@@ -71,13 +71,17 @@ uint64_t spikeseq_grid_spikes(uint32_t t, float shift, float limit, size_t hidde
 uint64_t spikeseq_streams_node(const spikeseq_layer *layer, float shift, const float *current, float *neurons, float *c,
                                int8_t *h);
 
+/* node n of levels: current [2H] -> state [2][H] s, e; k [H]. Returns sum |k|. */
+uint64_t spikeseq_levels_node(const spikeseq_layer *layer, const spikeseq_model *model, const float *current, float *state,
+                              int8_t *k);
+
 /* LIF neurons (n, t): current [H] -> v [H], h [H]. Returns the spikes sent. */
 uint64_t spikeseq_lif_node(const spikeseq_layer *layer, uint32_t reset, const float *current, float *v, int8_t *h);
 
 /* spikes that come into a layer: its own of the element before, or those of the layer below */
 typedef struct {
     const void *rows;     /* [inputs][G] of weights */
-    const int8_t *k;      /* [T][inputs] */
+    const int8_t *k;      /* [nodes][inputs] */
     int8_t *rest;         /* [2][inputs] */
     size_t inputs;
     const int8_t *now[2]; /* [inputs] to be added at t and t + 1 beside stream->shared */
@@ -144,6 +148,8 @@ uint64_t spikeseq_lif_node_int8(const spikeseq_layer_int8 *layer, uint32_t reset
                                 int8_t *h);
 uint64_t spikeseq_streams_node_int8(const spikeseq_layer_int8 *layer, float shift, const int32_t *current,
                                     int32_t *neurons, int32_t *c, int8_t *h);
+uint64_t spikeseq_levels_node_int8(const spikeseq_layer_int8 *layer, const spikeseq_model *model, const int32_t *current,
+                                   int32_t *state, int8_t *k);
 
 static SPIKESEQ_INLINE int32_t spikeseq_left(int32_t value, uint32_t bits) { return (int32_t)((uint32_t)value << bits); }
 
@@ -189,22 +195,34 @@ static inline uint32_t spikeseq_inputs(const spikeseq_model *model, uint32_t num
     return model->layers ? model->layers[number].input_size : model->layers_int8[number].input_size;
 }
 
+/* G / H */
+static inline size_t spikeseq_gates(const spikeseq_model *model)
+{
+    return model->kind == SPIKESEQ_LIF ? 1 : model->kind == SPIKESEQ_LEVELS ? 2 : 4;
+}
+
+/* nodes (n, t) of an element n: T, or the one that sends packets of levels */
+static inline uint32_t spikeseq_nodes(const spikeseq_model *model)
+{
+    return model->kind == SPIKESEQ_LEVELS ? 1 : model->time_steps;
+}
+
 /* G: columns of a layer's rows */
 static inline size_t spikeseq_width(const spikeseq_model *model, uint32_t number)
 {
-    return (model->kind == SPIKESEQ_LIF ? 1 : 4) * (size_t)spikeseq_hidden(model, number);
+    return spikeseq_gates(model) * spikeseq_hidden(model, number);
 }
 
 /* int8: limit of W x, far beyond every level, and T of them fit a sum; of a carried membrane less, for more bits below it */
 static inline int32_t spikeseq_largest_drive(const spikeseq_model *model)
 {
-    return (int32_t)((model->kind == SPIKESEQ_LIF ? 1u << 20 : 1u << 24) / model->time_steps);
+    return (int32_t)((model->kind == SPIKESEQ_LIF ? 1u << 20 : 1u << 24) / spikeseq_nodes(model));
 }
 
 /* values of a unit that live along t within one element */
 static inline size_t spikeseq_neurons(const spikeseq_model *model)
 {
-    return model->kind == SPIKESEQ_LIF ? 0 : model->kind == SPIKESEQ_STREAMS ? 4 : model->layers ? 2 : 3;
+    return model->kind == SPIKESEQ_STREAMS ? 4 : model->kind != SPIKESEQ_GRID ? 0 : model->layers ? 2 : 3;
 }
 
 /* one element through all layers; no output */

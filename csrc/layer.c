@@ -1,4 +1,4 @@
-/* One element of one layer: T nodes after each other, operations counted. */
+/* One element of one layer: its nodes after each other, operations counted. */
 #include "internal.h"
 
 /* node (n, t) of a grid: gates, cell and spikes; `at` is its place in the state. Returns the spikes sent. */
@@ -31,6 +31,15 @@ static uint64_t streams(const spikeseq_element *e, size_t at)
                                       stream->h + at);
 }
 
+/* the one node of levels */
+static uint64_t levels(const spikeseq_element *e, size_t cell, int8_t *k)
+{
+    spikeseq_stream *stream = e->stream;
+    if (e->layer)
+        return spikeseq_levels_node(e->layer, stream->model, stream->membrane, stream->c + cell, k);
+    return spikeseq_levels_node_int8(e->layer8, stream->model, stream->membrane_int8, stream->c_int8 + cell, k);
+}
+
 /* the same of LIF neurons, whose membranes `at` are of all time steps */
 static uint64_t lif(const spikeseq_element *e, size_t at, int8_t *h)
 {
@@ -61,6 +70,15 @@ static void count_streams(spikeseq_counters *did, const spikeseq_element *e)
     did->elementwise += products;
 }
 
+/* the same of levels (spikeseq/energy/currents.py) */
+static void count_levels(spikeseq_counters *did, const spikeseq_element *e)
+{
+    const uint64_t steps = e->stream->model->time_steps;
+    did->gated_adds += 2 * ((uint64_t)spikeseq_log2((uint32_t)steps) + 1) * e->hidden;
+    did->comparisons += (steps + 5) * e->hidden;
+    did->neuron_updates += 3 * e->hidden;
+}
+
 /* the same of LIF neurons (spikeseq/energy/spiking.py) */
 static void count_lif(spikeseq_counters *did, const spikeseq_element *e)
 {
@@ -87,13 +105,22 @@ static spikeseq_element element_of(spikeseq_stream *stream, uint32_t number, con
         rows[0] = e.layer8->recurrent_rows, rows[1] = e.layer8->input_rows;
         first = stream->drive_int8, e.drive = number ? e.layer8->bias : first;
     }
-    if (model->kind != SPIKESEQ_LIF)
+    if (model->kind != SPIKESEQ_LIF && rows[0])
         e.sources[e.num_sources++] = (spikeseq_source){.rows = rows[0], .k = stream->h + spikeseq_layer_offset(model, number),
                                                        .rest = stream->rest, .inputs = hidden};
     if (below)
         e.sources[e.num_sources++] =
             (spikeseq_source){.rows = rows[1], .k = below, .rest = stream->rest + 2 * hidden, .inputs = inputs};
     return e;
+}
+
+/* whether a node adds a constant part of its current, by the rules of its kind: a bias lies in the first sum of levels */
+static int adds_drive(const spikeseq_element *e, uint32_t number)
+{
+    const spikeseq_model *model = e->stream->model;
+    if (model->kind == SPIKESEQ_LEVELS)
+        return number == 0 && model->input_code == SPIKESEQ_DELTA;
+    return e->drive && model->kind != SPIKESEQ_LIF;
 }
 
 void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8_t *below)
@@ -106,15 +133,18 @@ void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8
 
     if (neurons)
         spikeseq_start(e.layer ? (void *)stream->neurons : (void *)stream->neurons_int8, NULL, neurons);
-    for (uint32_t t = 1; t <= model->time_steps; t++, at += e.hidden) {
+    for (uint32_t t = 1; t <= spikeseq_nodes(model); t++, at += e.hidden) {
         did->acs += spikeseq_current(&e, t) * e.width;
-        did->acs += e.drive && model->kind != SPIKESEQ_LIF ? e.width : 0;
+        did->acs += adds_drive(&e, number) ? e.width : 0;
         if (model->kind == SPIKESEQ_GRID) {
             did->spikes += grid(&e, t, at);
             count_grid(did, model, e.hidden, (t & (t - 1)) == 0);
         } else if (model->kind == SPIKESEQ_STREAMS) {
             did->spikes += streams(&e, at);
             count_streams(did, &e);
+        } else if (model->kind == SPIKESEQ_LEVELS) {
+            did->spikes += levels(&e, cell, stream->h + at);
+            count_levels(did, &e);
         } else {
             did->spikes += lif(&e, cell, stream->h + at);
             count_lif(did, &e);

@@ -23,7 +23,7 @@ void spikeseq_readout(spikeseq_stream *stream)
     const spikeseq_model *model = stream->model;
     const size_t hidden = spikeseq_last_hidden(model);
     const float share = 1.0f / (float)model->time_steps; /* a power of two: exact */
-    over_time(stream->packets, stream->h + spikeseq_layer_offset(model, model->num_layers - 1), hidden, model->time_steps);
+    over_time(stream->packets, stream->h + spikeseq_layer_offset(model, model->num_layers - 1), hidden, spikeseq_nodes(model));
     if (!model->outputs) {
         scaled(stream->total, stream->packets, hidden, share);
         return;

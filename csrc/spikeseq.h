@@ -16,8 +16,12 @@
  *         m += s_o clip(c_t, -1, 1);   h_t = clip(R(m), -1, 1);   m -= h_t
  *     LIF: no U, G = H instead of 4H columns; the membrane v is carried from element to element
  *         v = leak v + I_t;   h_t = [v >= V];   v -= V h_t, or v = 0 where h_t = 1 (reset to zero)
+ *     levels: gated currents, G = 2H columns, one node an element, which sends a packet of k spikes, |k| <= T; U may be missing
+ *         I = W x + b + U k[n-1] / T;   above: W k[n] / T of the layer below
+ *         z = Q_T(I_z / V + 1/2);   c = clip(I_c, low gam, gam);   s = (1 - z) c + z s
+ *         e = e + s;   k = R(T clip(e, low, 1));   e -= k / T        low: -1 where is_signed, else 0; R with shift 1/2
  *
- * Output of an element: sum_t h_t / T, or the readout of it: W_out sum_t h_t / T + b_out, or the mean or sum of these
+ * Output of an element: sum_t h_t / T (levels: k / T), or the readout of it: W_out sum_t h_t / T + b_out, or the mean or sum of these
  * over the elements so far.
  *
  * The input x of the first layer, features j:
@@ -25,8 +29,8 @@
  *     int8    W' k, k_j = clip(R(x_j / step_j), -127, 127), W' = step W rounded to 8 bits
  *     delta   a running sum of W' (k[n] - k[n-1]), W' = step W: what does not change costs nothing
  *
- * A spike adds one row of weights, so matrices are stored by input: [in][G], G = 4H in the gate order i, f, g, o. The model is const
- * and may lie in flash or be shared by threads; a stream is the caller's and belongs to one thread at a time.
+ * A spike adds one row of weights, so matrices are stored by input: [in][G], G = 4H in the gate order i, f, g, o (levels: z, c). The
+ * model is const and may lie in flash or be shared by threads; a stream is the caller's and belongs to one thread at a time.
  * Compile with -ffp-contract=off (the default of gcc -std=c11) for results that do not depend on the machine.
  */
 #ifndef SPIKESEQ_H
@@ -48,7 +52,7 @@ extern "C" {
 #endif
 
 /* changes when a struct or a function below changes: a loader compares it */
-#define SPIKESEQ_ABI 4u
+#define SPIKESEQ_ABI 5u
 
 typedef enum {
     SPIKESEQ_OK = 0,
@@ -61,20 +65,20 @@ typedef enum {
 } spikeseq_status;
 
 typedef enum { SPIKESEQ_POOL_LAST = 0, SPIKESEQ_POOL_MEAN = 1, SPIKESEQ_POOL_SUM = 2 } spikeseq_pooling;
-typedef enum { SPIKESEQ_GRID = 0, SPIKESEQ_STREAMS = 1, SPIKESEQ_LIF = 2 } spikeseq_kind;
+typedef enum { SPIKESEQ_GRID = 0, SPIKESEQ_STREAMS = 1, SPIKESEQ_LIF = 2, SPIKESEQ_LEVELS = 3 } spikeseq_kind;
 typedef enum { SPIKESEQ_SUBTRACT = 0, SPIKESEQ_TO_ZERO = 1 } spikeseq_reset_rule;
 typedef enum { SPIKESEQ_DIRECT = 0, SPIKESEQ_INT8 = 1, SPIKESEQ_DELTA = 2 } spikeseq_input_code;
 
-/* one layer, I inputs, H units, G = 4H or (LIF) H; what a kind or code does not need is NULL */
+/* one layer, I inputs, H units, G = 4H, (levels) 2H or (LIF) H; what a kind or code does not need is NULL */
 typedef struct {
     uint32_t input_size;         /* 1 .. 2^20; above the first layer: H of the layer below */
     uint32_t hidden_size;        /* 1 .. 2^16 */
     uint32_t leak_products, leak_additions; /* for the counters: of leak v + I of all units; streams: beside the addition of I */
-    const float *input_rows;     /* [I][G]; W' where the input is coded */
-    const float *recurrent_rows; /* [H][4H] */
+    const float *input_rows;     /* [I][G]; W' where the input is coded; levels above the first layer: W / T */
+    const float *recurrent_rows; /* [H][G]; levels: U / T, or NULL */
     const float *bias;           /* [G], or NULL */
-    const float *threshold;      /* [3][H] V of i, f, o; LIF [H] */
-    const float *clip;           /* [H] gam */
+    const float *threshold;      /* [3][H] V of i, f, o; LIF and levels [H] */
+    const float *clip;           /* [H] gam; levels: up to 1 */
     const float *leak;           /* [3][H] streams of LIF gates, [H] LIF, in [0, 1]; NULL: 1 */
     const float *offset;         /* [3][H] streams: d */
     const float *input_step;     /* [I] first layer, coded input */
@@ -86,13 +90,13 @@ typedef struct {
 typedef struct {
     uint32_t input_size, hidden_size, leak_products, leak_additions;
     const int8_t *input_rows;     /* [I][G] first layer: w 2^r_j with a scale of its own; above: w 2^s_j */
-    const int8_t *recurrent_rows; /* [H][4H] w 2^s_j */
+    const int8_t *recurrent_rows; /* [H][G] w 2^s_j; levels: or NULL, w as for float32 */
     const float *input_scale;     /* [G] first layer, direct: 2^(s_j - r_j) */
     const int8_t *input_shift;    /* [G] first layer, coded: s_j - r_j, in -30 .. 24 */
     const int32_t *bias;          /* [G] b 2^s_j, or NULL */
-    const int32_t *levels;        /* [T][3][H] grid, of i, f, o: the k-th is ceil(V (k - shift - T / 2) 2^s_j), k = 1 .. T */
-    const int32_t *clip;          /* [H] gam 2^16, in 1 .. 2^25 */
-    const uint8_t *candidate;     /* [H] 16 - s_j of g, in 4 .. 24 */
+    const int32_t *levels;        /* [T][3][H] grid, of i, f, o; [T][H] levels: ceil(V (k - shift - T / 2) 2^s_j), k = 1 .. T */
+    const int32_t *clip;          /* [H] gam 2^16, in 1 .. 2^25; levels: .. 2^16 */
+    const uint8_t *candidate;     /* [H] 16 - s_j of g or c, in 4 .. 24 */
     const int32_t *threshold;     /* [3][H] streams, [H] LIF: V in units of the neuron, in 1 .. 2^28 */
     const int32_t *offset;        /* [3][H] streams: V / 2 + d in the same units, |.| <= 2^28 */
     const uint8_t *extra;         /* [3][H] or [H]: e_j, bits of a neuron below those of the sums, 0 .. 12 */
@@ -105,10 +109,11 @@ typedef struct {
     uint32_t input_code;          /* spikeseq_input_code of the first layer */
     uint32_t time_steps;          /* T: 1, 2, 4, 8 or 16 */
     uint32_t max_packet;          /* B of a grid; 0: packets as large as they come */
-    float shift;                  /* 1/2 or 0 */
+    float shift;                  /* 1/2 or 0; levels: of z */
     uint32_t num_layers;          /* 1 .. 64 */
     const spikeseq_layer *layers; /* [num_layers]; NULL for int8 */
     uint32_t reset;               /* spikeseq_reset_rule of LIF */
+    uint32_t is_signed;           /* levels: 1 if currents may be negative, else 0 */
     uint32_t pooling;             /* spikeseq_pooling of the readout */
     uint32_t outputs;             /* O of the readout, 1 .. 2^16; 0: none, the output is the last layer's */
     const float *readout_rows;    /* [H][O] */
@@ -133,9 +138,9 @@ typedef struct {
     uint64_t elements;           /* since the reset */
     uint64_t input_spikes;       /* sum |x| of the inputs so far, none of which was anything but -1, 0 or 1 */
     uint32_t analog;             /* 1 once one was */
-    float *c;                    /* by layer [T][H], LIF: v [H]; NULL for int8 */
+    float *c;                    /* by layer [T][H], LIF: v [H], levels: s, e [2][H]; NULL for int8 */
     int32_t *c_int8;             /* the same in units of 2^-16, of a LIF layer its own; NULL for float32 */
-    int8_t *h;                   /* by layer [T][H] spikes of the last element */
+    int8_t *h;                   /* by layer [T][H] spikes of the last element, levels: packets [H] */
     int8_t *k;                   /* [I] coded input of the last element */
     double *held;                /* [G] delta: W' k, in 64 bits because it is never formed anew */
     int32_t *held_int8;          /* the same in units of 2^-r_j */

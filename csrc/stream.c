@@ -26,8 +26,7 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
     buffer_part buffer = {base, 0};
     const size_t real = model->layers != NULL, whole = !real, outputs = model->outputs, inputs = spikeseq_inputs(model, 0);
     const size_t states = spikeseq_layer_offset(model, model->num_layers), cells = spikeseq_cell_offset(model, model->num_layers);
-    const size_t first = spikeseq_width(model, 0), gates = model->kind == SPIKESEQ_LIF ? 1 : 4;
-    const size_t several = model->time_steps > 1;
+    const size_t first = spikeseq_width(model, 0), gates = spikeseq_gates(model), several = spikeseq_nodes(model) > 1;
     const size_t direct = model->input_code == SPIKESEQ_DIRECT, delta = model->input_code == SPIKESEQ_DELTA;
     size_t widest = 0;
     for (uint32_t l = 0; l < model->num_layers; l++)

@@ -15,7 +15,7 @@ from spikeseq.shapes import check_time_steps
 Array = NDArray[np.float32]
 Spec = dict[str, tuple[str, tuple[int, ...]]]  # name -> type and shape of an array that is there
 POOLING = ("last", "mean", "sum")  # in the order of spikeseq_pooling
-KINDS = ("grid", "streams", "lif")  # in the order of spikeseq_kind
+KINDS = ("grid", "streams", "lif", "levels")  # in the order of spikeseq_kind
 RESETS = ("subtract", "zero")  # in the order of spikeseq_reset_rule
 CODES = ("direct", "int8", "delta")  # in the order of spikeseq_input_code
 WEIGHTS = ("float32", "int8")
@@ -25,15 +25,15 @@ MOST_PACKET = 127  # spikes of one unit are held in 8 bits; T = 16 sends at most
 
 
 class LayerArrays(NamedTuple):
-    """One layer, float32, row by row of its inputs; G = 4H, gate order i, f, g, o, or H of a LIF layer.
+    """One layer, float32, row by row of its inputs; G = 4H, gate order i, f, g, o; 2H of levels, order z, c; H of a LIF layer.
 
     None: the layer's kind or place has no such array.
     """
 
-    input_rows: Array  # [I, G]
-    recurrent_rows: Array | None  # [H, 4H]
+    input_rows: Array  # [I, G]; levels above the first layer: W / T
+    recurrent_rows: Array | None  # [H, G]; levels: U / T
     bias: Array | None  # [G]
-    threshold: Array  # [3, H] V of i, f, o; LIF [H]
+    threshold: Array  # [3, H] V of i, f, o; LIF and levels [H]
     clip: Array | None  # [H] gam
     leak: Array | None = None  # [3, H] streams of LIF gates, [H] LIF; None: 1
     offset: Array | None = None  # [3, H] streams: d*
@@ -44,13 +44,13 @@ class Int8Arrays(NamedTuple):
     """The same with int8 weights (runtime/int8.py, csrc/spikeseq.h)."""
 
     input_rows: NDArray[np.int8]  # [I, G]
-    recurrent_rows: NDArray[np.int8] | None  # [H, 4H]
+    recurrent_rows: NDArray[np.int8] | None  # [H, G]
     input_scale: Array | None  # [G] first layer, direct input
     input_shift: NDArray[np.int8] | None  # [G] first layer, coded input
     bias: NDArray[np.int32] | None  # [G]
-    levels: NDArray[np.int32] | None  # [T, 3, H] grid, of i, f, o
+    levels: NDArray[np.int32] | None  # [T, 3, H] grid, of i, f, o; [T, H] levels
     clip: NDArray[np.int32] | None  # [H] gam in units of 2^-16
-    candidate: NDArray[np.uint8] | None  # [H] bits between the units of A_g and c
+    candidate: NDArray[np.uint8] | None  # [H] bits between the units of A_g and c, or I_c and c
     threshold: NDArray[np.int32] | None = None  # [3, H] streams, [H] LIF
     offset: NDArray[np.int32] | None = None  # [3, H] streams: V / 2 + d*
     extra: NDArray[np.uint8] | None = None  # [3, H] or [H]: bits of a neuron below those of the sums
@@ -76,15 +76,22 @@ class Settings:
     shift: float
     prefix: str = ""  # of the layers' names in counters()
     weights: Literal["float32", "int8"] = "float32"
-    kind: Literal["grid", "streams", "lif"] = "grid"
+    kind: Literal["grid", "streams", "lif", "levels"] = "grid"
     reset: Literal["subtract", "zero"] = "subtract"  # of LIF
     input_code: Literal["direct", "int8", "delta"] = "direct"
     names: tuple[str, ...] = ()  # LIF: of product and neurons of each layer, of the readout and its integrator
+    is_signed: bool = False  # levels: whether currents may be negative
+    recurrent: bool = True  # levels: whether there is a product with U
 
     @property
     def gates(self) -> int:
         """G / H."""
-        return 1 if self.kind == "lif" else 4
+        return {"lif": 1, "levels": 2}.get(self.kind, 4)
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of an element: T, or the one that sends packets of levels."""
+        return 1 if self.kind == "levels" else self.time_steps
 
 
 def hidden_size(settings: Settings, layer: LayerArrays | Int8Arrays) -> int:
@@ -116,6 +123,9 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(f"max_packet={packet!r}: pass 0 (no limit) to {MOST_PACKET}")
     if shift not in (0, 0.5):
         raise ConfigError(f"shift={shift!r}: pass 0.5 or 0.0")
+    for flag in ("is_signed", "recurrent"):
+        if not isinstance(getattr(settings, flag), bool):
+            raise ConfigError(f"{flag}={getattr(settings, flag)!r}: pass True or False")
     if not all(isinstance(name, str) for name in (settings.prefix, *settings.names)):
         raise ConfigError(f"prefix={settings.prefix!r}, names={settings.names!r}: pass text")
 
@@ -123,22 +133,23 @@ def check_settings(settings: Settings) -> None:
 def layer_spec(settings: Settings, number: int, width: int, hidden: int) -> Spec:
     """Type and shape of each array of layer ``number``, I = width, in the order of its fields."""
     coded, grid, lif = settings.input_code != "direct", settings.kind == "grid", settings.kind == "lif"
-    wide, each, units = (settings.gates * hidden,), (hidden,) if lif else (3, hidden), (hidden,)
-    first, streams = number == 0, settings.kind == "streams"
+    wide, each, units = (settings.gates * hidden,), (hidden,) if settings.gates < 4 else (3, hidden), (hidden,)
+    first, streams, levels = number == 0, settings.kind == "streams", settings.kind == "levels"
+    recurs = not lif and (settings.recurrent or not levels)
     spec: Mapping[str, tuple[str, tuple[int, ...], bool]]  # the last: whether this layer has it
     if settings.weights == "float32":
         spec = {
-            "input_rows": ("<f4", (width, *wide), True), "recurrent_rows": ("<f4", (hidden, *wide), not lif),
+            "input_rows": ("<f4", (width, *wide), True), "recurrent_rows": ("<f4", (hidden, *wide), recurs),
             "bias": ("<f4", wide, True), "threshold": ("<f4", each, True), "clip": ("<f4", units, not lif),
-            "leak": ("<f4", each, not grid), "offset": ("<f4", each, streams),
+            "leak": ("<f4", each, lif or streams), "offset": ("<f4", each, streams),
         }  # fmt: skip
     else:
         spec = {
-            "input_rows": ("|i1", (width, *wide), True), "recurrent_rows": ("|i1", (hidden, *wide), not lif),
+            "input_rows": ("|i1", (width, *wide), True), "recurrent_rows": ("|i1", (hidden, *wide), recurs),
             "input_scale": ("<f4", wide, first and not coded), "input_shift": ("|i1", wide, first and coded),
-            "bias": ("<i4", wide, True), "levels": ("<i4", (settings.time_steps, *each), grid),
-            "clip": ("<i4", units, not lif), "candidate": ("|u1", units, not lif), "threshold": ("<i4", each, not grid),
-            "offset": ("<i4", each, streams), "extra": ("|u1", each, not grid), "leak": ("<u4", each, not grid),
+            "bias": ("<i4", wide, True), "levels": ("<i4", (settings.time_steps, *each), grid or levels),
+            "clip": ("<i4", units, not lif), "candidate": ("|u1", units, not lif), "threshold": ("<i4", each, lif or streams),
+            "offset": ("<i4", each, streams), "extra": ("|u1", each, lif or streams), "leak": ("<u4", each, lif or streams),
         }  # fmt: skip
     found = {name: (kind, shape) for name, (kind, shape, there) in spec.items() if there}
     return {**found, "input_step": ("<f4", (width,))} if first and coded else found

@@ -10,7 +10,7 @@ from spikeseq.errors import ConfigError
 from spikeseq.nn.sequential import Sequential
 from spikeseq.runtime.arrays import check_settings
 from spikeseq.runtime.int8 import int8_layer, int8_readout
-from spikeseq.runtime.lstm import lstm_arrays
+from spikeseq.runtime.recurrent import recurrent_arrays
 from spikeseq.runtime.membrane import membrane_arrays
 from spikeseq.runtime.program import Program
 
@@ -18,7 +18,8 @@ from spikeseq.runtime.program import Program
 def compile(model: nn.Module, weights: Literal["float32", "int8"] = "float32") -> Program:
     """Return the model, in evaluation mode and float32, for the event-driven runtime.
 
-    model    SpikingLSTM, QuantizedLSTM (unrolled over T), StreamLSTM, or a SequenceClassifier of one of them; one direction.
+    model    SpikingLSTM, QuantizedLSTM (unrolled over T), StreamLSTM, SpikingGatedCurrent, or a SequenceClassifier of one of
+             them; one direction.
              Or a Sequential of Linear and LIF (IF), once or more, and Linear with Integrator or Last, or nothing, behind.
              Numbers outside float32 are refused, others are rounded.
     weights  "float32", or "int8": rounded to 8 bits with a power-of-two scale for each channel, sums of 32 bits, leaks
@@ -27,7 +28,7 @@ def compile(model: nn.Module, weights: Literal["float32", "int8"] = "float32") -
     """
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model is {type(model).__name__}: pass a module")
-    found = membrane_arrays(model, weights) if isinstance(model, Sequential) else lstm_arrays(model, weights)
+    found = membrane_arrays(model, weights) if isinstance(model, Sequential) else recurrent_arrays(model, weights)
     settings, layers, readout = found
     check_settings(settings)
     if weights == "float32":

@@ -15,7 +15,7 @@ from spikeseq.runtime.int8_constants import FRACTION, constants, neurons_overflo
 
 HIGHEST, LOWEST, MOST_OWN = 12, -8, 60  # s_j; r_j
 LARGEST_SUM, LARGEST_CODED, LARGEST_CLIP = 1 << 26, 1 << 30, 512.0
-LARGEST_DRIVE = {"grid": 1 << 24, "streams": 1 << 24, "lif": 1 << 20}  # of T of them
+LARGEST_DRIVE = {"grid": 1 << 24, "streams": 1 << 24, "lif": 1 << 20, "levels": 1 << 24}  # of T of them
 THRESHOLD = 1 << 12  # units of V of a LIF network's first layer, to which no spike adds a row
 DOWN, UP = -30, 24  # s_j - r_j of a coded input
 
@@ -38,7 +38,8 @@ def int8_layer(layer: LayerArrays, number: int, settings: Settings) -> Int8Array
     )  # fmt: skip
     if layer.clip is not None:
         clip = np.maximum(np.round(layer.clip * 2.0**FRACTION), 1).astype(np.int32)
-        candidate = (FRACTION - s.reshape(4, hidden_size(settings, layer))[2]).astype(np.uint8)
+        block = s.reshape(settings.gates, hidden_size(settings, layer))[settings.gates // 2]  # that of g, or of c
+        candidate = (FRACTION - block).astype(np.uint8)
         made = made._replace(clip=clip, candidate=candidate)
     return made._replace(**constants(layer, s, _current(layer, s, number, settings), settings))
 
@@ -58,7 +59,7 @@ def _scale(layer: LayerArrays, number: int, settings: Settings, most: np.ndarray
     s = np.minimum(s, most)
     while s.min() >= LOWEST:
         current = _current(layer, s, number, settings)
-        over = (current * settings.time_steps > LARGEST_SUM) | neurons_overflow(layer, s, current, settings)
+        over = (current * settings.nodes > LARGEST_SUM) | neurons_overflow(layer, s, current, settings)
         if not over.any():
             break
         s = s - over
@@ -92,8 +93,8 @@ def _rounded(rows: Array, s: np.ndarray) -> np.ndarray:
 def _current(layer: LayerArrays, s: np.ndarray, number: int, settings: Settings) -> np.ndarray:
     """What a channel [G] adds in a time step at most, in its units."""
     steps = settings.time_steps
-    packet = 2 * steps - 1 if settings.kind == "grid" else 1
+    packet = {"grid": 2 * steps - 1, "levels": steps}.get(settings.kind, 1)
     sums = np.abs(np.round(_added(layer, number) * 2.0**s)).sum(0) * packet
     constant = 0 if layer.bias is None else np.abs(np.round(layer.bias * 2.0**s))
-    most: np.ndarray = sums + constant + (LARGEST_DRIVE[settings.kind] / steps if number == 0 else 0)
+    most: np.ndarray = sums + constant + (LARGEST_DRIVE[settings.kind] / settings.nodes if number == 0 else 0)
     return most

@@ -1,8 +1,8 @@
 r"""Integer constants of a layer's cells and neurons, for channels in units of ``2^-s_j`` (int8.py).
 
-A grid's gates compare sums with::
+Gates of a grid, and of levels, compare sums with::
 
-    A_k T / t >= ceil(V_k (k - shift - T / 2) 2^s_j),  k = 1 .. T          equal to K_k >= k (docs/equations.md)
+    A_k T / t >= ceil(V_k (k - shift - T / 2) 2^s_j),  k = 1 .. T          equal to K_k >= k (docs/equations.md); levels: t = 1
 
 Gates of streams and LIF layers are neurons in units of ``2^-(s_j + e_j)``, with e_j up to 12 extra bits for what a leak
 divides. A leak is rounded to a multiple of 2^-8 (streams: few time steps) or 2^-16 (LIF: a membrane that is carried on) and
@@ -19,6 +19,7 @@ from spikeseq.runtime.arrays import LayerArrays, Settings
 
 FRACTION, MOST_EXTRA = 16, 12  # bits of c behind the point; e_j
 LEAK_UNITS = 1 << 16
+COMPARED = ("grid", "levels")  # kinds whose gates compare sums with levels
 LEAK_STEP = {"streams": 1 << 8, "lif": 1}  # of those units
 LARGEST_LEVEL, LARGEST_NEURON, LARGEST_CARRIED = (
     1 << 30,
@@ -37,7 +38,7 @@ class _Neurons(NamedTuple):
 
 def constants(layer: LayerArrays, s: np.ndarray, current: np.ndarray, settings: Settings) -> dict[str, Any]:
     """Fields of Int8Arrays beside the weights; ``current [G]`` is what a time step adds at most, in units of 2^-s_j."""
-    if settings.kind == "grid":
+    if settings.kind in COMPARED:
         return {"levels": _levels(layer, s, settings)}
     gates = _gates(s, settings)
     extra = np.full(gates.shape, MOST_EXTRA)
@@ -55,7 +56,7 @@ def constants(layer: LayerArrays, s: np.ndarray, current: np.ndarray, settings: 
 def neurons_overflow(layer: LayerArrays, s: np.ndarray, current: np.ndarray, settings: Settings) -> np.ndarray:
     """Channels [G] whose neurons do not fit even without extra bits."""
     over = np.zeros(s.shape, bool)
-    if settings.kind == "grid":
+    if settings.kind in COMPARED:
         return over
     extra = np.zeros(_gates(s, settings).shape, int)
     fits = _neurons(layer, s, current, extra, settings).fits
@@ -66,14 +67,16 @@ def neurons_overflow(layer: LayerArrays, s: np.ndarray, current: np.ndarray, set
 
 
 def _gates(values: np.ndarray, settings: Settings) -> np.ndarray:
-    """Channels [G] -> those of neurons: i, f, o of streams [3, H], all of LIF [H]."""
+    """Channels [G] -> those of neurons and gates: i, f, o [3, H], all of LIF [H], z of levels [H]."""
+    if settings.kind == "levels":
+        return np.asarray(values.reshape(2, -1)[0])
     return values if settings.kind == "lif" else values.reshape(4, -1)[[0, 1, 3]]
 
 
 def _levels(layer: LayerArrays, s: np.ndarray, settings: Settings) -> np.ndarray:
-    """Constants [T, 3, H] that a grid's gates are compared with."""
+    """Constants [T, 3, H], of levels [T, H], that gates are compared with."""
     steps = settings.time_steps
-    k = np.arange(1, steps + 1)[:, None, None] - settings.shift - steps / 2
+    k = np.arange(1, steps + 1).reshape(-1, *[1] * layer.threshold.ndim) - settings.shift - steps / 2
     levels = np.ceil(layer.threshold.astype(np.float64) * k * 2.0 ** _gates(s, settings))
     return np.clip(levels, -LARGEST_LEVEL - 1, LARGEST_LEVEL + 1).astype(np.int32)
 

@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 from spikeseq.errors import ConfigError
 
-ABI = 4  # SPIKESEQ_ABI
+ABI = 5  # SPIKESEQ_ABI
 OK = 0  # spikeseq_status
 OPERATIONS = (
     "elements", "macs", "elementwise", "int8_macs", "acs", "gated_adds", "neuron_updates", "comparisons", "spikes",
@@ -63,7 +63,7 @@ class ModelC(Structure):
     _fields_: ClassVar[Any] = [
         ("kind", c_uint32), ("input_code", c_uint32), ("time_steps", c_uint32), ("max_packet", c_uint32),
         ("shift", c_float), ("num_layers", c_uint32), ("layers", POINTER(LayerC)), ("reset", c_uint32),
-        ("pooling", c_uint32),
+        ("is_signed", c_uint32), ("pooling", c_uint32),
         ("outputs", c_uint32), ("readout_rows", FloatPointer), ("readout_bias", FloatPointer),
         ("layers_int8", POINTER(LayerInt8C)), ("readout_int8", Byte), ("readout_scale", FloatPointer),
     ]  # fmt: skip

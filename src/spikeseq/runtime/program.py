@@ -73,7 +73,7 @@ class Program:
         return lib.ModelC(
             KINDS.index(own.kind), CODES.index(own.input_code), own.time_steps, own.max_packet, own.shift,
             len(made), None if eight else self._made,
-            RESETS.index(own.reset), POOLING.index(readout.pooling) if readout else 0, self.output_size if readout else 0,
+            RESETS.index(own.reset), own.is_signed, POOLING.index(readout.pooling) if readout else 0, self.output_size if readout else 0,
             None if eight else _pointer(rows), _pointer(readout.bias if readout else None),
             self._made if eight else None, _pointer(rows, lib.Byte) if eight else None,
             _pointer(readout.scale if readout else None),
@@ -111,7 +111,7 @@ class Program:
     def schedule(self, seq_len: int) -> Schedule:
         """When a machine that pipelines the time steps runs each node of a sequence; ``print`` shows it."""
         carried = self.settings.kind == "lif"  # from (n-1, T) to (n, 1)
-        return Schedule(seq_len, self.settings.time_steps, len(self.layers), "chained" if carried else "wavefront")
+        return Schedule(seq_len, self.settings.nodes, len(self.layers), "chained" if carried else "wavefront")
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return ``batch_size`` sequences side by side, each at its start."""

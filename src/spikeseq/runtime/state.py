@@ -13,6 +13,7 @@ from spikeseq.errors import DataError, ShapeError
 if TYPE_CHECKING:
     from spikeseq.runtime.program import Program
 
+FRACTION = 16  # bits of an int8 program's c behind the point
 LARGEST_C, LARGEST_NEURON = 1 << 26, 1 << 28  # of an int8 program: csrc/internal.h
 MOST = 127  # of a coded input
 
@@ -29,10 +30,14 @@ def check_state(
         if value.shape != old.shape or value.dtype != old.dtype:
             raise ShapeError(f"state[{name!r}] is {value.dtype} {value.shape}: pass {old.dtype} {old.shape}")
         new[name] = value
-    limit = 2 * program.settings.time_steps - 1 if program.settings.kind == "grid" else 1
+    steps, kind = program.settings.time_steps, program.settings.kind
+    limit = {"grid": 2 * steps - 1, "levels": steps}.get(kind, 1)
     if not np.isfinite(new["c"]).all() or not np.isfinite(new["sum"]).all() or _beyond(new["h"], limit):
         raise DataError(f"state holds a value that is not finite, or more than {limit} spikes at once")
-    largest = LARGEST_NEURON if program.settings.kind == "lif" else LARGEST_C
+    one = 1 << FRACTION if new["c"].dtype == np.int32 else 1
+    if kind == "levels" and bool((np.abs(new["c"].astype(np.float64)) > one).any()):
+        raise DataError(f"state['c'] holds a value beyond {one}")
+    largest = LARGEST_NEURON if kind == "lif" else LARGEST_C
     if new["c"].dtype == np.int32 and _beyond(new["c"], largest):
         raise DataError(f"state['c'] holds a value beyond {largest}")
     if "k" in new and (_beyond(new["k"], MOST) or not _fits(program, new["k"], new["held"])):

@@ -90,7 +90,8 @@ class Stream:
         """State as plain arrays, for ``np.savez``.
 
         c [B, layers, T, H] float32, of an int8 program int32 in units of 2^-16;  h [B, layers, T, H] int8 spikes; of a LIF
-        network c [B, sum of H] membranes and h [B, T sum of H], layer after layer;
+        network c [B, sum of H] membranes and h [B, T sum of H], layer after layer; of levels c [B, layers, 2, H], current and
+        what is still to be sent, and h [B, layers, H] packets;
         sum [B, O] float64;  elements [B] uint64; of a delta-coded input k [B, I] int8 and held [B, 4H], W x so far
         """
         found = {name: np.stack([view[name] for view in self._views]) for name in self._views[0]}
@@ -171,6 +172,8 @@ def _views(program: Program, row: Any) -> dict[str, NDArray[Any]]:
     cells = spikes
     if own.kind == "lif":
         cells, spikes = (sum(units),), (own.time_steps * sum(units),)
+    elif own.kind == "levels":
+        cells, spikes = (len(units), 2, units[0]), (len(units), units[0])
     found = {"c": as_array(row.c_int8 if eight else row.c, cells), "h": as_array(row.h, spikes)}
     if own.input_code == "delta":
         found["k"] = as_array(row.k, (program.input_size,))
