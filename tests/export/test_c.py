@@ -25,6 +25,14 @@ CASES = {
     "LIF streams": {"cell": "stream_lstm", "layers": 2, "pooling": None, "time_steps": 4, "leak": 0.9},
     "8-bit input": {"layers": 2, "time_steps": 2, "input_encoding": "int8"},
     "delta input": {"pooling": "mean", "time_steps": 2, "input_encoding": "delta"},
+    "gated current": {"cell": "spiking_gated_current", "layers": 2, "time_steps": 4, "candidate": "signed"},
+    "gated current without recurrent product": {
+        "cell": "spiking_gated_current",
+        "pooling": "mean",
+        "time_steps": 2,
+        "variant": "v1",
+    },
+    "8-bit input of a gated current": {"cell": "spiking_gated_current", "time_steps": 2, "input_encoding": "int8"},
     "delta input of streams": {"cell": "stream_lstm", "time_steps": 2, "input_encoding": "delta"},
 }
 LIF = {
@@ -147,8 +155,8 @@ def test_whatever_a_model_points_to_can_be_written():
 
     fields(library.ModelC)
     options = [{"cell": "spiking_lstm", **CASES[case]} for case in CASES]
-    assert {"stream_lstm", "spiking_lstm"} <= {o["cell"] for o in options}
-    assert KINDS == ("grid", "streams", "lif")
+    assert {"stream_lstm", "spiking_lstm", "spiking_gated_current"} <= {o["cell"] for o in options}
+    assert KINDS == ("grid", "streams", "lif", "levels")
     assert {o.get("input_encoding", "direct") for o in options} == set(CODES)
 
 

@@ -64,6 +64,7 @@ static void random_integers(made *m)
     }
     for (size_t j = 0; j < H; j++) {
         m->gam8[j] = rand() % wild ? rand() % (1 << 25) + 1 : integer();
+        m->small8[j] = rand() % wild ? rand() % (1 << 16) + 1 : integer();
         m->candidate[j] = (uint8_t)(rand() % wild ? 4 + rand() % 21 : rand());
     }
     spoil(m->step, I, 100, ALL), spoil(m->out_bias, O, 100, ALL);
@@ -74,10 +75,13 @@ static void spoil_model(made *m)
 {
     spikeseq_model *model = &m->model;
     uint32_t *fields[] = {&model->kind, &model->input_code, &model->time_steps, &model->max_packet, &model->reset,
-                          &model->pooling};
+                          &model->pooling, &model->is_signed};
+    const uint32_t built = model->kind;
     for (size_t k = 0; k < sizeof fields / sizeof *fields; k++)
         if (rand() % 4 == 0) /* no larger T: the levels end there */
             *fields[k] = (uint32_t)(rand() % 3 ? rand() % 4 : integer()) % (k == 2 ? 17 : UINT32_MAX);
+    if (built == SPIKESEQ_LEVELS && model->kind < built) /* its arrays are too short for the others */
+        model->kind = built;
     if (rand() % 4 == 0)
         model->shift = nasty(ALL);
     if (rand() % 8 == 0)
@@ -97,8 +101,9 @@ typedef struct {
 static snapshot taken(const spikeseq_stream *s)
 {
     const spikeseq_model *m = s->model;
-    const size_t h = 2 * H * m->time_steps, c = (m->kind == SPIKESEQ_LIF ? 2 * H : h) * 4;
-    const size_t g = m->kind == SPIKESEQ_LIF ? H : W;
+    const int lif = m->kind == SPIKESEQ_LIF, levels = m->kind == SPIKESEQ_LEVELS;
+    const size_t h = 2 * H * (levels ? 1 : m->time_steps), c = (lif ? 2 * H : levels ? 2 * h : h) * 4;
+    const size_t g = lif ? H : levels ? 2 * H : W;
     const struct { const void *at; size_t size; } parts[] = {
         {s->c, c}, {s->c_int8, c}, {s->h, h}, {s->held ? s->k : NULL, I}, {s->held_int8 ? s->k : NULL, I},
         {s->held, 8 * g}, {s->held_int8, 4 * g}, {s->sum, m->outputs * sizeof(double)}, {&s->elements, 8}};

@@ -1,6 +1,9 @@
 /* Calls every function, right and wrong; built with sanitizers by test_c.py. Prints ok. */
 #include "models.h"
 
+/* T = 2, 8-bit input, bias, readout; streams with leaks, levels with recurrence and sign */
+enum { STREAMS = 1 + 5 + 20 + 60 + 240 + 480, LEVELS = 1 + 15 + 20 + 60 + 480 };
+
 /* the stream takes x, or says why not */
 static void wrong_calls(spikeseq_stream *stream, const float *x, float *y, size_t len)
 {
@@ -64,6 +67,8 @@ static void refused(made *m)
     model = m->model, model.shift = NAN;
     CHECK(spikeseq_check(&model) == SPIKESEQ_BAD_MODEL);
     model = m->model, model.kind = 9;
+    CHECK(spikeseq_check(&model) == SPIKESEQ_BAD_MODEL);
+    model = m->model, model.is_signed = 2;
     CHECK(spikeseq_check(&model) == SPIKESEQ_BAD_MODEL);
     model = m->model, model.input_code = 3;
     CHECK(spikeseq_check(&model) == SPIKESEQ_BAD_MODEL);
@@ -131,11 +136,20 @@ int main(void)
         make_model(&m, number, 1);
         run(&m.model, x);
     }
-    const unsigned streams = 1 + 5 + 15 + 45 + 180 + 360; /* T = 2, int8-coded, leak, bias, readout */
-    make_model(&m, streams, 1);
+    make_model(&m, LEVELS, 1);
+    m.small8[3]++;
+    CHECK(spikeseq_check(&m.model) == SPIKESEQ_BAD_WEIGHT);
+    m.small8[3]--;
+    CHECK(spikeseq_check(&m.model) == SPIKESEQ_OK);
+    make_model(&m, STREAMS, 1);
     bad_integers(&m);
     make_float(&m, 1.0f);
-    make_model(&m, streams, 0);
+    make_model(&m, LEVELS, 0);
+    m.gam[1] = 1.5f; /* allowed for every other kind */
+    CHECK(spikeseq_check(&m.model) == SPIKESEQ_BAD_WEIGHT);
+    make_model(&m, STREAMS, 0);
+    CHECK(spikeseq_check(&m.model) == SPIKESEQ_OK);
+    m.gam[1] = 1.0f;
     refused(&m);
     bad_weights(&m);
     puts("ok");

@@ -23,7 +23,7 @@ enum { I = 5, H = 7, O = 3, L = 40, W = 4 * H };
 typedef struct {
     float w[I * W], u[H * W], b[W], v[3 * H], gam[H], leak[3 * H], offset[3 * H], step[I], out[H * O], out_bias[O];
     int8_t w8[I * W], u8[H * W], out8[H * O], shift8[W];
-    int32_t b8[W], levels[16 * 3 * H], gam8[H], v8[3 * H], offset8[3 * H];
+    int32_t b8[W], levels[16 * 3 * H], gam8[H], small8[H], v8[3 * H], offset8[3 * H];
     uint8_t candidate[H], extra[3 * H];
     uint32_t leak8[3 * H];
     float scale8[W], out_scale[O];
@@ -73,7 +73,7 @@ static void make_int8(made *m)
         m->leak8[j] = (uint32_t)(rand() % 257) << 8;
     }
     for (size_t j = 0; j < H; j++)
-        m->gam8[j] = j % 2 ? 1 << 25 : 1 << 16, m->candidate[j] = (uint8_t)(4 + rand() % 21);
+        m->gam8[j] = j % 2 ? 1 << 25 : 1 << 16, m->small8[j] = j % 2 ? 1 << 16 : rand() % 999 + 1, m->candidate[j] = (uint8_t)(4 + rand() % 21);
     for (size_t o = 0; o < O; o++)
         m->out_scale[o] = 0.5f;
     for (size_t j = 0; j < I; j++)
@@ -81,37 +81,38 @@ static void make_int8(made *m)
     fill(m->out_bias, O, 1.0f);
 }
 
-/* a model of two layers; `number` picks T, kind, code, readout and pooling, leak and shift, bias, packet and reset */
+/* a model of two layers; `number` picks T, kind, code, readout and pooling, leak and shift or (levels) recurrence, bias,
+ * packet, reset and sign */
 static void make_model(made *m, unsigned number, int int8)
 {
-    const uint32_t steps = 1u << number % 5, kind = number / 5 % 3, code = number / 15 % 3, readout = number / 45 % 4;
-    const int leaky = number / 180 % 2, biased = number / 360 % 2, lif = kind == SPIKESEQ_LIF;
-    const int streams = kind == SPIKESEQ_STREAMS, coded = code != SPIKESEQ_DIRECT, grid = kind == SPIKESEQ_GRID;
-    /* from the end of an array: what is read behind the rows of a LIF layer is found */
-    const size_t in = lif ? I * (W - H) : 0, up = lif ? H * (W - H) : 0, wide = lif ? W - H : 0, each = lif ? 2 * H : 0;
+    const uint32_t steps = 1u << number % 5, kind = number / 5 % 4, code = number / 20 % 3, readout = number / 60 % 4;
+    const int leaky = number / 240 % 2, biased = number / 480 % 2, lif = kind == SPIKESEQ_LIF, levels = kind == SPIKESEQ_LEVELS;
+    const int streams = kind == SPIKESEQ_STREAMS, coded = code != SPIKESEQ_DIRECT, compares = kind == SPIKESEQ_GRID || levels;
+    /* from the end of an array: what is read behind the fewer columns of LIF and levels is found */
+    const size_t wide = W - (lif ? 1 : levels ? 2 : 4) * H, in = I * wide, up = H * wide, each = lif || levels ? 2 * H : 0;
     for (uint32_t l = 0; l < 2; l++) {
         m->layers[l] = (spikeseq_layer){
             .input_size = l ? H : I, .hidden_size = H, .input_rows = l ? m->u + up : m->w + in,
-            .recurrent_rows = lif ? NULL : m->u, .bias = biased ? m->b + wide : NULL, .threshold = m->v + each,
-            .clip = lif ? NULL : m->gam, .leak = !grid && leaky ? m->leak + each : NULL,
+            .recurrent_rows = lif || (levels && leaky) ? NULL : m->u + up, .bias = biased ? m->b + wide : NULL, .threshold = m->v + each,
+            .clip = lif ? NULL : m->gam, .leak = !compares && leaky ? m->leak + each : NULL,
             .offset = streams ? m->offset : NULL, .input_step = coded && !l ? m->step : NULL};
         m->layers8[l] = (spikeseq_layer_int8){
             .input_size = l ? H : I, .hidden_size = H, .input_rows = l ? m->u8 + up : m->w8 + in,
-            .recurrent_rows = lif ? NULL : m->u8, .input_scale = l || coded ? NULL : m->scale8 + wide,
+            .recurrent_rows = lif || (levels && leaky) ? NULL : m->u8 + up, .input_scale = l || coded ? NULL : m->scale8 + wide,
             .input_shift = l || !coded ? NULL : m->shift8 + wide, .bias = biased ? m->b8 + wide : NULL,
-            .levels = grid ? m->levels : NULL, .clip = lif ? NULL : m->gam8, .candidate = lif ? NULL : m->candidate,
-            .threshold = grid ? NULL : m->v8 + each, .offset = streams ? m->offset8 : NULL,
-            .extra = grid ? NULL : m->extra + each, .leak = !grid && leaky ? m->leak8 + each : NULL,
+            .levels = compares ? m->levels : NULL, .clip = lif ? NULL : levels ? m->small8 : m->gam8, .candidate = lif ? NULL : m->candidate,
+            .threshold = compares ? NULL : m->v8 + each, .offset = streams ? m->offset8 : NULL,
+            .extra = compares ? NULL : m->extra + each, .leak = !compares && leaky ? m->leak8 + each : NULL,
             .input_step = coded && !l ? m->step : NULL};
     }
     m->model = (spikeseq_model){
         .kind = kind, .input_code = code, .time_steps = steps, .max_packet = biased, .shift = leaky ? 0.0f : 0.5f,
-        .num_layers = 2, .layers = int8 ? NULL : m->layers, .reset = biased, .pooling = readout ? readout - 1 : 0,
+        .num_layers = 2, .layers = int8 ? NULL : m->layers, .reset = biased, .is_signed = (uint32_t)biased, .pooling = readout ? readout - 1 : 0,
         .outputs = readout ? O : 0, .readout_rows = int8 ? NULL : m->out, .readout_bias = m->out_bias,
         .layers_int8 = int8 ? m->layers8 : NULL, .readout_int8 = int8 ? m->out8 : NULL,
         .readout_scale = int8 ? m->out_scale : NULL};
 }
 
-enum { MODELS = 720 };
+enum { MODELS = 960 };
 
 #endif

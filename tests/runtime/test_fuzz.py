@@ -19,7 +19,7 @@ from spikeseq.runtime.file import encode
 NASTY = np.array([0, -0.0, 1, -1, 0.5, 1e-45, -1e-38, 1e20, -1e30, 3.4e38, -3.4e38, 1e39, np.inf, -np.inf, np.nan])
 CASES = [
     (cell, code, weights)
-    for cell in ("spiking_lstm", "stream_lstm")
+    for cell in ("spiking_lstm", "stream_lstm", "spiking_gated_current")
     for code in ("direct", "int8", "delta")
     for weights in ("float32", "int8")
 ]

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from spikeseq.energy import count
 from spikeseq.errors import ConfigError
 from spikeseq.nn.classifier import SequenceClassifier
-from spikeseq.nn.lstm import QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.runtime import Program, compile
 from spikeseq.runtime.library import library_path
+from spikeseq.runtime.recurrent import LAYERS
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ class Listener:
             raise ConfigError(f"{name} is bidirectional: it cannot listen; pass a model of one direction")
         kind = type(model.rnn).__name__
         self._program: Program | None = None
-        if not isinstance(model.rnn, SpikingLSTM | QuantizedLSTM | StreamLSTM):
-            self.how = f"in PyTorch: the event-driven runtime runs spiking LSTMs, not {kind}"
+        if not isinstance(model.rnn, LAYERS):
+            self.how = f"in PyTorch: the event-driven runtime does not run {kind}"
         elif library_path() is None:
             self.how = "in PyTorch: the event-driven runtime was not built with this installation"
         else:

@@ -10,9 +10,9 @@ from spikeseq.errors import ConfigError
 from spikeseq.nn.sequential import Sequential
 from spikeseq.runtime.arrays import check_settings
 from spikeseq.runtime.int8 import int8_layer, int8_readout
-from spikeseq.runtime.recurrent import recurrent_arrays
 from spikeseq.runtime.membrane import membrane_arrays
 from spikeseq.runtime.program import Program
+from spikeseq.runtime.recurrent import recurrent_arrays
 
 
 def compile(model: nn.Module, weights: Literal["float32", "int8"] = "float32") -> Program:
