@@ -16,7 +16,7 @@ const char *spikeseq_message(spikeseq_status status)
     case SPIKESEQ_OK: return "ok";
     case SPIKESEQ_NULL: return "a pointer that must be there is NULL";
     case SPIKESEQ_BAD_MODEL: return "the model's sizes, time steps, shift, packet limit or pooling are out of range";
-    case SPIKESEQ_BAD_WEIGHT: return "a weight is not in [-1e30, 1e30], a threshold, clip range or step not in (0, 1e30], or a leak not in [0, 1]";
+    case SPIKESEQ_BAD_WEIGHT: return "a weight is not in [-1e30, 1e30], a threshold, clip range, range M or step not in (0, 1e30], a leak not in [0, 1], or a clip range or product of levels or currents beyond its limit";
     case SPIKESEQ_BAD_SIZE: return "a length is not the model's";
     case SPIKESEQ_BAD_BUFFER: return "the buffer is too small or its address is no multiple of 8";
     case SPIKESEQ_NOT_FINITE: return "a value is NaN or infinite";
@@ -56,13 +56,51 @@ static int leaks(const float *values, size_t len)
     return !bad;
 }
 
+/* multi-bit outputs: |k| must fit 8 bits */
+static int bad_code(const spikeseq_model *model)
+{
+    const float most = model->code_nearest ? 127.5f : 128.0f;
+    const int coded = model->input_code == SPIKESEQ_SIGMA_DELTA;
+    return !model->layers || !(model->code_scale > 0.0f && model->code_scale < most) || model->code_dead > 127 ||
+           model->code_nearest > 1 || (coded && !(model->input_scale > 0.0f && model->input_scale < most));
+}
+
+/* rows that values up to M meet: no product is beyond LARGEST */
+static int rows_fit(const float *rows, size_t len, const float *reach)
+{
+    const float most = *reach > 1.0f ? LARGEST / *reach : LARGEST;
+    int bad = 0;
+    for (size_t j = 0; j < len; j++)
+        bad |= !(fabsf(rows[j]) <= most);
+    return !bad;
+}
+
+/* the numbers of a layer of gated or leaky currents, and what the layers around it send */
+static int coded_fits(const spikeseq_model *model, uint32_t number)
+{
+    const spikeseq_layer *layer = &model->layers[number];
+    const size_t width = spikeseq_width(model, number), inputs = layer->input_size, hidden = layer->hidden_size;
+    const float *reach = number ? layer[-1].reach : model->input_code == SPIKESEQ_SIGMA_DELTA ? layer->input_reach : NULL;
+    if (!spikeseq_ranges(layer->reach, 1))
+        return 0;
+    if (reach && !(spikeseq_ranges(reach, 1) && rows_fit(layer->input_rows, inputs * width, reach)))
+        return 0;
+    if (model->kind == SPIKESEQ_LEAKY)
+        return weights(layer->leak, hidden);
+    return !layer->recurrent_rows || rows_fit(layer->recurrent_rows, hidden * width, layer->reach);
+}
+
 static int size_within(uint32_t value, uint32_t most) { return value >= 1 && value <= most; }
 
 static int missing(const spikeseq_layer *layer, const spikeseq_model *model, uint32_t number)
 {
-    return !layer->input_rows || !layer->threshold || (model->kind != SPIKESEQ_LIF && !layer->clip) ||
+    const int coded = spikeseq_coded(model), lif = model->kind == SPIKESEQ_LIF;
+    return !layer->input_rows || (coded ? !layer->reach : !layer->threshold || (!lif && !layer->clip)) ||
+           (model->kind == SPIKESEQ_LEAKY && !layer->leak) ||
            (spikeseq_gates(model) == 4 && !layer->recurrent_rows) || (model->kind == SPIKESEQ_STREAMS && !layer->offset) ||
-           (number == 0 && model->input_code != SPIKESEQ_DIRECT && !layer->input_step);
+           (number == 0 && !(model->input_code == SPIKESEQ_DIRECT    ? layer->input_rows
+                             : model->input_code == SPIKESEQ_SIGMA_DELTA ? layer->input_reach
+                                                                         : layer->input_step));
 }
 
 static int missing_int8(const spikeseq_layer_int8 *layer, const spikeseq_model *model, uint32_t number)
@@ -82,9 +120,10 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
     const uint32_t steps = model->time_steps;
     if (!size_within(steps, 16) || (steps & (steps - 1)) || !size_within(model->num_layers, 64) ||
         model->max_packet > 127 || (model->shift != 0.5f && model->shift != 0.0f) ||
-        model->kind > SPIKESEQ_LEVELS || model->is_signed > 1 || model->input_code > SPIKESEQ_DELTA || model->reset > SPIKESEQ_TO_ZERO ||
-        model->pooling > SPIKESEQ_POOL_SUM ||
-        model->outputs > 1u << 16)
+        model->kind > SPIKESEQ_LEAKY || model->is_signed > 1 ||
+        (spikeseq_coded(model) && bad_code(model)) ||
+        model->input_code > (spikeseq_coded(model) ? SPIKESEQ_SIGMA_DELTA : SPIKESEQ_DELTA) || model->reset > SPIKESEQ_TO_ZERO ||
+        model->pooling > SPIKESEQ_POOL_SUM || model->outputs > 1u << 16)
         return SPIKESEQ_BAD_MODEL;
     for (uint32_t l = 0; l < model->num_layers; l++) {
         if (model->layers ? missing(&model->layers[l], model, l) : missing_int8(&model->layers_int8[l], model, l))
@@ -115,18 +154,25 @@ spikeseq_status spikeseq_check(const spikeseq_model *model)
         const size_t hidden = layer->hidden_size, width = spikeseq_width(model, l);
         const size_t neurons = spikeseq_gates(model) < 4 ? hidden : 3 * hidden;
         good = good && weights(layer->input_rows, layer->input_size * width) &&
-               (!layer->bias || weights(layer->bias, width)) && spikeseq_ranges(layer->threshold, neurons) &&
-               (!layer->leak || leaks(layer->leak, neurons)) && (!layer->offset || weights(layer->offset, neurons));
+               (!layer->bias || weights(layer->bias, width));
+        if (spikeseq_coded(model)) {
+            good = good && coded_fits(model, l);
+            continue;
+        }
+        good = good && spikeseq_ranges(layer->threshold, neurons) && (!layer->leak || leaks(layer->leak, neurons)) &&
+               (!layer->offset || weights(layer->offset, neurons));
         if (model->kind != SPIKESEQ_LIF)
             good = good && (!layer->recurrent_rows || weights(layer->recurrent_rows, hidden * width)) &&
                    spikeseq_ranges(layer->clip, hidden);
         for (size_t j = 0; model->kind == SPIKESEQ_LEVELS && j < hidden; j++)
             good = good && layer->clip[j] <= 1.0f; /* so that currents stay within [-1, 1] */
     }
-    if (model->input_code != SPIKESEQ_DIRECT)
+    if (model->input_code == SPIKESEQ_INT8 || model->input_code == SPIKESEQ_DELTA)
         good = good && spikeseq_ranges(model->layers->input_step, model->layers->input_size);
     if (model->outputs)
         good = good && weights(model->readout_rows, (size_t)spikeseq_last_hidden(model) * model->outputs) &&
+               (!spikeseq_coded(model) || rows_fit(model->readout_rows, (size_t)spikeseq_last_hidden(model) * model->outputs,
+                                                   model->layers[model->num_layers - 1].reach)) &&
                (!model->readout_bias || weights(model->readout_bias, model->outputs));
     return good ? SPIKESEQ_OK : SPIKESEQ_BAD_WEIGHT;
 }
@@ -141,6 +187,12 @@ size_t spikeseq_output_len(const spikeseq_model *model)
     return model->outputs ? model->outputs : spikeseq_last_hidden(model);
 }
 
+size_t spikeseq_summed(const spikeseq_model *model)
+{
+    const int of_values = model->outputs && spikeseq_coded(model) && model->pooling != SPIKESEQ_POOL_LAST;
+    return of_values ? spikeseq_last_hidden(model) : model->outputs;
+}
+
 size_t spikeseq_layer_offset(const spikeseq_model *model, uint32_t number)
 {
     size_t before = 0;
@@ -152,5 +204,5 @@ size_t spikeseq_layer_offset(const spikeseq_model *model, uint32_t number)
 size_t spikeseq_cell_offset(const spikeseq_model *model, uint32_t number)
 {
     const size_t before = spikeseq_layer_offset(model, number);
-    return model->kind == SPIKESEQ_LIF ? before / model->time_steps : model->kind == SPIKESEQ_LEVELS ? 2 * before : before;
+    return model->kind == SPIKESEQ_LIF ? before / model->time_steps : model->kind >= SPIKESEQ_LEVELS ? 2 * before : before;
 }

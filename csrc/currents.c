@@ -26,10 +26,12 @@ static void add(const spikeseq_element *e, void *sum, const void *step)
         spikeseq_add_int8(sum, step, e->width);
 }
 
-/* sum [G] += rows of spikes k */
+/* sum [G] += rows of spikes, or multiples of rows, for k */
 static uint64_t events(const spikeseq_element *e, const spikeseq_source *source, const int8_t *k, void *sum)
 {
     spikeseq_stream *stream = e->stream;
+    if (spikeseq_coded(stream->model))
+        return spikeseq_event_multiply(sum, source->rows, e->width, source->code, k, source->inputs, stream->list);
     if (e->layer)
         return spikeseq_event_add(sum, source->rows, e->width, k, source->inputs, stream->list);
     return spikeseq_event_add_int8(sum, source->rows, e->width, k, source->inputs, stream->list, stream->scratch);

@@ -100,6 +100,19 @@ static void delta_coded(spikeseq_stream *stream, const float *x, size_t inputs, 
     did->comparisons += inputs;
 }
 
+static void sigma_delta_coded(spikeseq_stream *stream, const float *x, size_t inputs, size_t width)
+{
+    const spikeseq_model *model = stream->model;
+    const spikeseq_code code = {model->layers->input_reach[0], model->input_scale};
+    spikeseq_counters *did = stream->counters;
+    spikeseq_sigma_delta(model, code, -1.0f, 0.0f, inputs, x, stream->x, stream->packets);
+    spikeseq_start(stream->drive, model->layers->bias, width);
+    did->macs += width * spikeseq_event_multiply(stream->drive, model->layers->input_rows, width, code, stream->packets,
+                                                 inputs, stream->list);
+    did->comparisons += 3 * inputs;
+    did->neuron_updates += 2 * inputs;
+}
+
 spikeseq_status spikeseq_input(spikeseq_stream *stream, const float *x)
 {
     const size_t inputs = spikeseq_inputs(stream->model, 0), width = spikeseq_width(stream->model, 0);
@@ -108,6 +121,7 @@ spikeseq_status spikeseq_input(spikeseq_stream *stream, const float *x)
     switch (stream->model->input_code) {
     case SPIKESEQ_DIRECT: return direct(stream, x, inputs, width);
     case SPIKESEQ_INT8: int8_coded(stream, x, inputs, width); break;
+    case SPIKESEQ_SIGMA_DELTA: sigma_delta_coded(stream, x, inputs, width); break;
     default: delta_coded(stream, x, inputs, width); break;
     }
     return SPIKESEQ_OK; /* 127 steps of checked weights are finite */

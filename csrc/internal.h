@@ -56,6 +56,19 @@ int spikeseq_spikes_at(spikeseq_spikes *s, int level); /* 0: nobody sent so many
 /* sum [width] += sum_j k[j] rows[j], by additions of rows alone; list [2 inputs] is scratch. Returns sum_j |k[j]|. */
 uint64_t spikeseq_event_add(float *sum, const float *rows, size_t width, const int8_t *k, size_t inputs, uint32_t *list);
 
+/* a sigma-delta code: M, and levels from 0 to it */
+typedef struct {
+    float reach, scale;
+} spikeseq_code;
+
+/* sum [width] += sum_j y[j] rows[j] of multi-bit values k [inputs]; list [inputs] is scratch. Returns how many are not 0. */
+uint64_t spikeseq_event_multiply(float *sum, const float *rows, size_t width, spikeseq_code code, const int8_t *k,
+                                 size_t inputs, uint32_t *list);
+
+/* rest [count] += value [count]; k [count]: its levels, `dead` next to 0 sent as 0; rest -= y. Returns how many are not 0. */
+uint64_t spikeseq_sigma_delta(const spikeseq_model *model, spikeseq_code code, float low, float dead, size_t count,
+                              const float *value, float *rest, int8_t *k);
+
 /* sum [width] += step [width] */
 void spikeseq_add(float *restrict sum, const float *restrict step, size_t width);
 
@@ -75,6 +88,10 @@ uint64_t spikeseq_streams_node(const spikeseq_layer *layer, float shift, const f
 uint64_t spikeseq_levels_node(const spikeseq_layer *layer, const spikeseq_model *model, const float *current, float *state,
                               int8_t *k);
 
+/* node n of gated or leaky currents: current [G] -> state [2][H] s, e; k [H]. Returns how many are not 0. */
+uint64_t spikeseq_coded_node(const spikeseq_layer *layer, const spikeseq_model *model, const float *current, float *state,
+                             int8_t *k);
+
 /* LIF neurons (n, t): current [H] -> v [H], h [H]. Returns the spikes sent. */
 uint64_t spikeseq_lif_node(const spikeseq_layer *layer, uint32_t reset, const float *current, float *v, int8_t *h);
 
@@ -82,6 +99,7 @@ uint64_t spikeseq_lif_node(const spikeseq_layer *layer, uint32_t reset, const fl
 typedef struct {
     const void *rows;     /* [inputs][G] of weights */
     const int8_t *k;      /* [nodes][inputs] */
+    spikeseq_code code;   /* of multi-bit outputs */
     int8_t *rest;         /* [2][inputs] */
     size_t inputs;
     const int8_t *now[2]; /* [inputs] to be added at t and t + 1 beside stream->shared */
@@ -198,13 +216,28 @@ static inline uint32_t spikeseq_inputs(const spikeseq_model *model, uint32_t num
 /* G / H */
 static inline size_t spikeseq_gates(const spikeseq_model *model)
 {
-    return model->kind == SPIKESEQ_LIF ? 1 : model->kind == SPIKESEQ_LEVELS ? 2 : 4;
+    return model->kind == SPIKESEQ_LIF || model->kind == SPIKESEQ_LEAKY ? 1 : model->kind >= SPIKESEQ_LEVELS ? 2 : 4;
 }
 
-/* nodes (n, t) of an element n: T, or the one that sends packets of levels */
+/* whether layers send multi-bit values */
+static inline int spikeseq_coded(const spikeseq_model *model) { return model->kind >= SPIKESEQ_GATED; }
+
+/* y of level k */
+static inline float spikeseq_value(spikeseq_code code, float k) { return code.reach * (k / code.scale); }
+
+/* the code of a layer's outputs, if it sends multi-bit values */
+static inline spikeseq_code spikeseq_code_of(const spikeseq_model *model, uint32_t number)
+{
+    spikeseq_code code = {0.0f, 1.0f};
+    if (spikeseq_coded(model))
+        code = (spikeseq_code){model->layers[number].reach[0], model->code_scale};
+    return code;
+}
+
+/* nodes (n, t) of an element n: T, or the one of currents, which sends all at once */
 static inline uint32_t spikeseq_nodes(const spikeseq_model *model)
 {
-    return model->kind == SPIKESEQ_LEVELS ? 1 : model->time_steps;
+    return model->kind >= SPIKESEQ_LEVELS ? 1 : model->time_steps;
 }
 
 /* G: columns of a layer's rows */
@@ -233,6 +266,9 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model);
 
 /* BAD_WEIGHT, or OK: the numbers of an int8 model whose shape is checked */
 spikeseq_status spikeseq_check_int8(const spikeseq_model *model);
+
+/* values in stream->sum */
+size_t spikeseq_summed(const spikeseq_model *model);
 
 /* 1 if every value is finite */
 int spikeseq_finite(const float *values, size_t len);

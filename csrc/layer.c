@@ -79,6 +79,17 @@ static void count_levels(spikeseq_counters *did, const spikeseq_element *e)
     did->neuron_updates += 3 * e->hidden;
 }
 
+/* the same of gated and leaky currents; products are among the macs */
+static void count_coded(spikeseq_counters *did, const spikeseq_element *e)
+{
+    const spikeseq_model *model = e->stream->model;
+    const uint64_t gated = model->kind == SPIKESEQ_GATED, products = (1 + gated) * e->hidden;
+    did->macs += products;
+    did->elementwise += products;
+    did->comparisons += (3 + gated + (model->code_dead > 0)) * e->hidden;
+    did->neuron_updates += 2 * e->hidden;
+}
+
 /* the same of LIF neurons (spikeseq/energy/spiking.py) */
 static void count_lif(spikeseq_counters *did, const spikeseq_element *e)
 {
@@ -105,20 +116,22 @@ static spikeseq_element element_of(spikeseq_stream *stream, uint32_t number, con
         rows[0] = e.layer8->recurrent_rows, rows[1] = e.layer8->input_rows;
         first = stream->drive_int8, e.drive = number ? e.layer8->bias : first;
     }
-    if (model->kind != SPIKESEQ_LIF && rows[0])
+    if (model->kind != SPIKESEQ_LIF && model->kind != SPIKESEQ_LEAKY && rows[0])
         e.sources[e.num_sources++] = (spikeseq_source){.rows = rows[0], .k = stream->h + spikeseq_layer_offset(model, number),
+                                                       .code = spikeseq_code_of(model, number),
                                                        .rest = stream->rest, .inputs = hidden};
     if (below)
         e.sources[e.num_sources++] =
-            (spikeseq_source){.rows = rows[1], .k = below, .rest = stream->rest + 2 * hidden, .inputs = inputs};
+            (spikeseq_source){.rows = rows[1], .k = below, .code = spikeseq_code_of(model, number - 1),
+                              .rest = stream->rest + 2 * hidden, .inputs = inputs};
     return e;
 }
 
-/* whether a node adds a constant part of its current, by the rules of its kind: a bias lies in the first sum of levels */
+/* whether a node adds a constant part of its current, by the rules of its kind: a bias lies in the first sum of currents */
 static int adds_drive(const spikeseq_element *e, uint32_t number)
 {
     const spikeseq_model *model = e->stream->model;
-    if (model->kind == SPIKESEQ_LEVELS)
+    if (model->kind >= SPIKESEQ_LEVELS)
         return number == 0 && model->input_code == SPIKESEQ_DELTA;
     return e->drive && model->kind != SPIKESEQ_LIF;
 }
@@ -134,7 +147,7 @@ void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8
     if (neurons)
         spikeseq_start(e.layer ? (void *)stream->neurons : (void *)stream->neurons_int8, NULL, neurons);
     for (uint32_t t = 1; t <= spikeseq_nodes(model); t++, at += e.hidden) {
-        did->acs += spikeseq_current(&e, t) * e.width;
+        *(spikeseq_coded(model) ? &did->macs : &did->acs) += spikeseq_current(&e, t) * e.width;
         did->acs += adds_drive(&e, number) ? e.width : 0;
         if (model->kind == SPIKESEQ_GRID) {
             did->spikes += grid(&e, t, at);
@@ -142,6 +155,9 @@ void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8
         } else if (model->kind == SPIKESEQ_STREAMS) {
             did->spikes += streams(&e, at);
             count_streams(did, &e);
+        } else if (spikeseq_coded(model)) {
+            did->spikes += spikeseq_coded_node(e.layer, model, stream->membrane, stream->c + cell, stream->h + at);
+            count_coded(did, &e);
         } else if (model->kind == SPIKESEQ_LEVELS) {
             did->spikes += levels(&e, cell, stream->h + at);
             count_levels(did, &e);

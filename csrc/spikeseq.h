@@ -20,16 +20,22 @@
  *         I = W x + b + U k[n-1] / T;   above: W k[n] / T of the layer below
  *         z = Q_T(I_z / V + 1/2);   c = clip(I_c, low gam, gam);   s = (1 - z) c + z s
  *         e = e + s;   k = R(T clip(e, low, 1));   e -= k / T        low: -1 where is_signed, else 0; R with shift 1/2
+ *     gated, leaky: currents with multi-bit outputs y, one node an element; products with y, of its non-zeros; float32 only
+ *         I = W x + b + U y[n-1];   above: W y[n] of the layer below; leaky: no U, G = H columns
+ *         gated: z = 1 / (1 + exp(-I_z));   s = (1 - z) max(I_c, 0) + z s        leaky: s = I + leak s
+ *         e = e + s;   k = Q(code_scale clip(e / M, low, 1)), 0 where |k| <= code_dead;   y = M k / code_scale;   e -= y
+ *         Q: towards 0, or to the nearest
  *
- * Output of an element: sum_t h_t / T (levels: k / T), or the readout of it: W_out sum_t h_t / T + b_out, or the mean or sum of these
- * over the elements so far.
+ * Output of an element: sum_t h_t / T (levels: k / T; gated, leaky: y), or the readout of it: W_out sum_t h_t / T + b_out, or the
+ * mean or sum of these over the elements so far; of y the readout of the mean or sum.
  *
  * The input x of the first layer, features j:
  *     direct  W x; a model whose inputs have all been -1, 0 or 1 so far adds rows instead
  *     int8    W' k, k_j = clip(R(x_j / step_j), -127, 127), W' = step W rounded to 8 bits
  *     delta   a running sum of W' (k[n] - k[n-1]), W' = step W: what does not change costs nothing
+ *     sigma-delta  W y_in; gated, leaky: x in place of s in the code of the outputs, signed, with a range and levels of its own
  *
- * A spike adds one row of weights, so matrices are stored by input: [in][G], G = 4H in the gate order i, f, g, o (levels: z, c). The
+ * A spike adds one row of weights, so matrices are stored by input: [in][G], G = 4H in the gate order i, f, g, o (levels, gated: z, c). The
  * model is const and may lie in flash or be shared by threads; a stream is the caller's and belongs to one thread at a time.
  * Compile with -ffp-contract=off (the default of gcc -std=c11) for results that do not depend on the machine.
  */
@@ -65,23 +71,25 @@ typedef enum {
 } spikeseq_status;
 
 typedef enum { SPIKESEQ_POOL_LAST = 0, SPIKESEQ_POOL_MEAN = 1, SPIKESEQ_POOL_SUM = 2 } spikeseq_pooling;
-typedef enum { SPIKESEQ_GRID = 0, SPIKESEQ_STREAMS = 1, SPIKESEQ_LIF = 2, SPIKESEQ_LEVELS = 3 } spikeseq_kind;
+typedef enum { SPIKESEQ_GRID = 0, SPIKESEQ_STREAMS = 1, SPIKESEQ_LIF = 2, SPIKESEQ_LEVELS = 3, SPIKESEQ_GATED = 4, SPIKESEQ_LEAKY = 5 } spikeseq_kind;
 typedef enum { SPIKESEQ_SUBTRACT = 0, SPIKESEQ_TO_ZERO = 1 } spikeseq_reset_rule;
-typedef enum { SPIKESEQ_DIRECT = 0, SPIKESEQ_INT8 = 1, SPIKESEQ_DELTA = 2 } spikeseq_input_code;
+typedef enum { SPIKESEQ_DIRECT = 0, SPIKESEQ_INT8 = 1, SPIKESEQ_DELTA = 2, SPIKESEQ_SIGMA_DELTA = 3 } spikeseq_input_code;
 
-/* one layer, I inputs, H units, G = 4H, (levels) 2H or (LIF) H; what a kind or code does not need is NULL */
+/* one layer, I inputs, H units, G = 4H, (levels, gated) 2H or (LIF, leaky) H; what a kind or code does not need is NULL */
 typedef struct {
     uint32_t input_size;         /* 1 .. 2^20; above the first layer: H of the layer below */
     uint32_t hidden_size;        /* 1 .. 2^16 */
     uint32_t leak_products, leak_additions; /* for the counters: of leak v + I of all units; streams: beside the addition of I */
     const float *input_rows;     /* [I][G]; W' where the input is coded; levels above the first layer: W / T */
-    const float *recurrent_rows; /* [H][G]; levels: U / T, or NULL */
+    const float *recurrent_rows; /* [H][G]; levels: U / T, or NULL; gated: or NULL */
     const float *bias;           /* [G], or NULL */
     const float *threshold;      /* [3][H] V of i, f, o; LIF and levels [H] */
     const float *clip;           /* [H] gam; levels: up to 1 */
-    const float *leak;           /* [3][H] streams of LIF gates, [H] LIF, in [0, 1]; NULL: 1 */
+    const float *leak;           /* [3][H] streams of LIF gates, [H] LIF, in [0, 1]; NULL: 1; [H] leaky, any */
     const float *offset;         /* [3][H] streams: d */
     const float *input_step;     /* [I] first layer, coded input */
+    const float *reach;          /* [1] gated, leaky: M */
+    const float *input_reach;    /* [1] first layer, sigma-delta input: its M */
 } spikeseq_layer;
 
 /* The same with int8 weights and int32 sums: after the input product only additions, comparisons and shifts.
@@ -113,7 +121,11 @@ typedef struct {
     uint32_t num_layers;          /* 1 .. 64 */
     const spikeseq_layer *layers; /* [num_layers]; NULL for int8 */
     uint32_t reset;               /* spikeseq_reset_rule of LIF */
-    uint32_t is_signed;           /* levels: 1 if currents may be negative, else 0 */
+    uint32_t is_signed;           /* levels, gated, leaky: 1 if what is sent may be negative, else 0 */
+    float code_scale;             /* gated, leaky: levels from 0 to M, which makes |k| at most 127 */
+    float input_scale;            /* .. the same of a sigma-delta input */
+    uint32_t code_dead;           /* .. of which so many next to 0 are sent as 0 */
+    uint32_t code_nearest;        /* .. 1: to the nearest, halves away from 0; 0: towards 0 */
     uint32_t pooling;             /* spikeseq_pooling of the readout */
     uint32_t outputs;             /* O of the readout, 1 .. 2^16; 0: none, the output is the last layer's */
     const float *readout_rows;    /* [H][O] */
@@ -134,17 +146,17 @@ typedef struct {
 typedef struct {
     const spikeseq_model *model;
     spikeseq_counters *counters; /* [num_layers], then the readout's */
-    double *sum;                 /* [O] outputs so far, for pooling mean or sum */
+    double *sum;                 /* [O] outputs so far, for pooling mean or sum; gated, leaky: [H] y so far */
     uint64_t elements;           /* since the reset */
     uint64_t input_spikes;       /* sum |x| of the inputs so far, none of which was anything but -1, 0 or 1 */
     uint32_t analog;             /* 1 once one was */
-    float *c;                    /* by layer [T][H], LIF: v [H], levels: s, e [2][H]; NULL for int8 */
+    float *c;                    /* by layer [T][H], LIF: v [H], levels, gated, leaky: s, e [2][H]; NULL for int8 */
     int32_t *c_int8;             /* the same in units of 2^-16, of a LIF layer its own; NULL for float32 */
-    int8_t *h;                   /* by layer [T][H] spikes of the last element, levels: packets [H] */
+    int8_t *h;                   /* by layer [T][H] spikes of the last element, levels, gated, leaky: k [H] */
     int8_t *k;                   /* [I] coded input of the last element */
     double *held;                /* [G] delta: W' k, in 64 bits because it is never formed anew */
     int32_t *held_int8;          /* the same in units of 2^-r_j */
-    float *x;                    /* [I] int8-coded input as float32 */
+    float *x;                    /* [I] int8-coded input as float32; sigma-delta: what is still to be sent */
     float *membrane, *drive;     /* [G] of the widest layer */
     float *neurons;              /* [2][H] grid: E, y; [4][H] streams: v of i, f, o, and m */
     float *total;                /* [max(O, H)] */

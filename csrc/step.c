@@ -4,6 +4,17 @@
 
 #include "internal.h"
 
+/* sum += y of the last layer: a readout of multi-bit values comes once, behind their mean */
+static void add_values(spikeseq_stream *stream)
+{
+    const spikeseq_model *model = stream->model;
+    const uint32_t last = model->num_layers - 1;
+    const int8_t *k = stream->h + spikeseq_layer_offset(model, last);
+    const spikeseq_code code = spikeseq_code_of(model, last);
+    for (size_t j = 0; j < spikeseq_last_hidden(model); j++)
+        stream->sum[j] += (double)spikeseq_value(code, k[j]);
+}
+
 spikeseq_status spikeseq_advance(spikeseq_stream *stream, const float *x)
 {
     const spikeseq_model *model = stream->model;
@@ -14,7 +25,9 @@ spikeseq_status spikeseq_advance(spikeseq_stream *stream, const float *x)
     for (uint32_t l = 1; l < model->num_layers; l++)
         spikeseq_layer_element(stream, l, stream->h + spikeseq_layer_offset(model, l - 1));
     stream->elements++;
-    if (model->outputs && model->pooling != SPIKESEQ_POOL_LAST) {
+    if (model->outputs && model->pooling != SPIKESEQ_POOL_LAST && spikeseq_coded(model)) {
+        add_values(stream);
+    } else if (model->outputs && model->pooling != SPIKESEQ_POOL_LAST) {
         spikeseq_readout(stream);
         for (size_t o = 0; o < model->outputs; o++)
             stream->sum[o] += (double)stream->total[o];
@@ -31,6 +44,25 @@ static float to_float(double value)
     return (float)(value < FLT_MAX ? value : FLT_MAX);
 }
 
+/* total = readout of the mean or sum of the values so far */
+static void of_pooled(spikeseq_stream *stream, double share)
+{
+    const spikeseq_model *model = stream->model;
+    const size_t outputs = model->outputs, hidden = spikeseq_last_hidden(model);
+    spikeseq_counters *did = &stream->counters[model->num_layers];
+    for (size_t o = 0; o < outputs; o++)
+        stream->total[o] = model->readout_bias ? model->readout_bias[o] : 0.0f;
+    for (size_t j = 0; j < hidden; j++) {
+        const float value = to_float(stream->sum[j] / share);
+        for (size_t o = 0; o < outputs; o++)
+            stream->total[o] += value * model->readout_rows[j * outputs + o];
+    }
+    for (size_t o = 0; o < outputs; o++)
+        stream->total[o] = to_float((double)stream->total[o]);
+    did->macs += outputs * hidden;
+    did->elements++;
+}
+
 /* total = mean or sum of the readouts so far */
 static void pooled(spikeseq_stream *stream)
 {
@@ -38,6 +70,10 @@ static void pooled(spikeseq_stream *stream)
     spikeseq_counters *did = &stream->counters[model->num_layers];
     const int mean = model->pooling == SPIKESEQ_POOL_MEAN;
     const double share = mean ? (double)stream->elements : 1.0;
+    if (spikeseq_coded(model)) {
+        of_pooled(stream, share);
+        return;
+    }
     for (size_t o = 0; o < model->outputs; o++)
         stream->total[o] = to_float(stream->sum[o] / share);
     if (mean && model->kind == SPIKESEQ_LIF) {

@@ -28,13 +28,14 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
     const size_t states = spikeseq_layer_offset(model, model->num_layers), cells = spikeseq_cell_offset(model, model->num_layers);
     const size_t first = spikeseq_width(model, 0), gates = spikeseq_gates(model), several = spikeseq_nodes(model) > 1;
     const size_t direct = model->input_code == SPIKESEQ_DIRECT, delta = model->input_code == SPIKESEQ_DELTA;
+    const size_t events = direct || model->input_code == SPIKESEQ_SIGMA_DELTA; /* of the input */
     size_t widest = 0;
     for (uint32_t l = 0; l < model->num_layers; l++)
         widest = larger(widest, spikeseq_hidden(model, l));
     const size_t columns = larger(gates * widest, outputs), neurons = spikeseq_neurons(model) * widest;
     stream->model = model;
     stream->counters = part(&buffer, model->num_layers + 1, sizeof *stream->counters);
-    stream->sum = part(&buffer, outputs, sizeof *stream->sum);
+    stream->sum = part(&buffer, spikeseq_summed(model), sizeof *stream->sum);
     stream->c = part(&buffer, real * cells, sizeof *stream->c);
     stream->c_int8 = part(&buffer, whole * cells, sizeof *stream->c_int8);
     stream->membrane = part(&buffer, real * gates * widest, sizeof *stream->membrane);
@@ -49,7 +50,7 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
     stream->k = part(&buffer, !direct * inputs, sizeof *stream->k);
     stream->total = part(&buffer, spikeseq_output_len(model), sizeof *stream->total);
     stream->sums = part(&buffer, whole * outputs, sizeof *stream->sums);
-    stream->list = part(&buffer, 2 * larger(widest, direct * inputs), sizeof *stream->list);
+    stream->list = part(&buffer, 2 * larger(widest, events * inputs), sizeof *stream->list);
     stream->scratch = part(&buffer, whole * (columns < SPIKESEQ_TILE ? columns : SPIKESEQ_TILE), sizeof *stream->scratch);
     stream->h = part(&buffer, states, sizeof *stream->h);
     stream->shared = part(&buffer, several * gates * widest, sizeof(int32_t));
@@ -95,8 +96,10 @@ spikeseq_status spikeseq_reset(spikeseq_stream *stream)
     const size_t cells = spikeseq_cell_offset(model, model->num_layers), first = spikeseq_width(model, 0);
     spikeseq_start(stream->c ? (void *)stream->c : (void *)stream->c_int8, NULL, cells);
     memset(stream->h, 0, spikeseq_layer_offset(model, model->num_layers));
-    for (size_t o = 0; o < model->outputs; o++)
+    for (size_t o = 0; o < spikeseq_summed(model); o++)
         stream->sum[o] = 0.0;
+    if (stream->x) /* of a sigma-delta input a state */
+        spikeseq_start(stream->x, NULL, spikeseq_inputs(model, 0));
     if (stream->k)
         memset(stream->k, 0, spikeseq_inputs(model, 0));
     for (size_t j = 0; stream->held && j < first; j++)

@@ -30,7 +30,7 @@ CELLS = {
     "adlif": {}, "spiking_gated_current": {"time_steps": 4}, "quantized_lstm": {"time_steps": 2},
     "stream_lstm": {"time_steps": 2},
 }  # fmt: skip
-EVENT_DRIVEN = ("quantized_lstm", "stream_lstm", "spiking_gated_current")
+EVENT_DRIVEN = ("quantized_lstm", "stream_lstm", "spiking_gated_current", "gated_current", "leaky_current")
 
 
 def model_of(cell: str, pooling: str = "mean", layers: int = 1):

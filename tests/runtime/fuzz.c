@@ -38,7 +38,7 @@ static void random_floats(made *m)
     spoil(m->w, I * W, rate, most), spoil(m->u, H * W, rate, most), spoil(m->b, W, rate, most);
     spoil(m->offset, 3 * H, rate, most), spoil(m->out, H * O, rate, most), spoil(m->out_bias, O, rate, most);
     if (rand() % 4 == 0)
-        spoil(m->v, 3 * H, 3, ALL), spoil(m->gam, H, 3, ALL), spoil(m->leak, 3 * H, 3, ALL), spoil(m->step, I, 3, ALL);
+        spoil(m->v, 3 * H, 3, ALL), spoil(m->gam, H, 3, ALL), spoil(m->leak, 3 * H, 3, ALL), spoil(m->step, I, 3, ALL), spoil(m->reach, 1, 3, ALL), spoil(m->input_reach, 1, 3, ALL);
     for (size_t j = 0; j < 3 * H && rand() % 2; j++)
         m->v[j] = fabsf(nasty(ALLOWED)) + 1e-45f;
     for (size_t j = 0; j < I && rand() % 2; j++)
@@ -75,15 +75,16 @@ static void spoil_model(made *m)
 {
     spikeseq_model *model = &m->model;
     uint32_t *fields[] = {&model->kind, &model->input_code, &model->time_steps, &model->max_packet, &model->reset,
-                          &model->pooling, &model->is_signed};
+                          &model->pooling, &model->is_signed,
+                          &model->code_dead, &model->code_nearest};
     const uint32_t built = model->kind;
     for (size_t k = 0; k < sizeof fields / sizeof *fields; k++)
         if (rand() % 4 == 0) /* no larger T: the levels end there */
-            *fields[k] = (uint32_t)(rand() % 3 ? rand() % 4 : integer()) % (k == 2 ? 17 : UINT32_MAX);
+            *fields[k] = (uint32_t)(rand() % 3 ? rand() % 6 : integer()) % (k == 2 ? 17 : UINT32_MAX);
     if (built == SPIKESEQ_LEVELS && model->kind < built) /* its arrays are too short for the others */
         model->kind = built;
     if (rand() % 4 == 0)
-        model->shift = nasty(ALL);
+        model->shift = nasty(ALL), model->code_scale = rand() % 2 ? nasty(ALL) : (float)(rand() % 140);
     if (rand() % 8 == 0)
         m->layers[rand() % 2].threshold = NULL, m->layers8[rand() % 2].input_rows = NULL;
     if (rand() % 8 == 0)
@@ -97,16 +98,18 @@ typedef struct {
     size_t size;
 } snapshot;
 
-/* the state as it is now: c, h, k, held, sum, and how many elements */
+/* the state as it is now: c, h, k, held, sum, a code's rest, and how many elements */
 static snapshot taken(const spikeseq_stream *s)
 {
     const spikeseq_model *m = s->model;
-    const int lif = m->kind == SPIKESEQ_LIF, levels = m->kind == SPIKESEQ_LEVELS;
+    const int lif = m->kind == SPIKESEQ_LIF, levels = m->kind >= SPIKESEQ_LEVELS;
     const size_t h = 2 * H * (levels ? 1 : m->time_steps), c = (lif ? 2 * H : levels ? 2 * h : h) * 4;
-    const size_t g = lif ? H : levels ? 2 * H : W;
+    const size_t summed = m->kind >= SPIKESEQ_GATED && m->pooling != SPIKESEQ_POOL_LAST ? H : 0;
+    const size_t g = lif || m->kind == SPIKESEQ_LEAKY ? H : levels ? 2 * H : W;
     const struct { const void *at; size_t size; } parts[] = {
         {s->c, c}, {s->c_int8, c}, {s->h, h}, {s->held ? s->k : NULL, I}, {s->held_int8 ? s->k : NULL, I},
-        {s->held, 8 * g}, {s->held_int8, 4 * g}, {s->sum, m->outputs * sizeof(double)}, {&s->elements, 8}};
+        {s->held, 8 * g}, {s->held_int8, 4 * g}, {s->sum, (m->outputs && summed > m->outputs ? summed : m->outputs) * sizeof(double)},
+        {m->input_code == SPIKESEQ_SIGMA_DELTA ? s->x : NULL, I * sizeof(float)}, {&s->elements, 8}};
     snapshot taken = {calloc(1, 4096), 0};
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
         if (parts[k].at) {

@@ -2,7 +2,7 @@
 #include "models.h"
 
 /* T = 2, 8-bit input, bias, readout; streams with leaks, levels with recurrence and sign */
-enum { STREAMS = 1 + 5 + 20 + 60 + 240 + 480, LEVELS = 1 + 15 + 20 + 60 + 480 };
+enum { STREAMS = 1 + 5 + 30 + 90 + 360 + 720, LEVELS = 1 + 15 + 30 + 90 + 720, GATED = 1 + 20 + 90, LEAKY = GATED + 5 };
 
 /* the stream takes x, or says why not */
 static void wrong_calls(spikeseq_stream *stream, const float *x, float *y, size_t len)
@@ -97,6 +97,54 @@ static void bad_weights(made *m)
     CHECK(spikeseq_check(&m->model) == SPIKESEQ_OK);
 }
 
+/* gated and leaky currents: what |k| <= 127 and finite sums need */
+static void bad_codes(made *m)
+{
+    const struct { float scale; uint32_t nearest; spikeseq_status status; } codes[] = {
+        {127.9f, 0, SPIKESEQ_OK}, {128.0f, 0, SPIKESEQ_BAD_MODEL}, {127.4f, 1, SPIKESEQ_OK}, {127.9f, 1, SPIKESEQ_BAD_MODEL},
+        {0.0f, 0, SPIKESEQ_BAD_MODEL}, {NAN, 0, SPIKESEQ_BAD_MODEL}, {31.0f, 2, SPIKESEQ_BAD_MODEL}};
+    for (size_t k = 0; k < sizeof codes / sizeof *codes; k++) {
+        make_model(m, GATED, 0);
+        m->model.code_scale = codes[k].scale, m->model.code_nearest = codes[k].nearest;
+        CHECK(spikeseq_check(&m->model) == codes[k].status);
+    }
+    make_model(m, GATED, 0);
+    m->model.code_dead = 128;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_MODEL);
+    make_model(m, GATED, 0);
+    m->model.layers = NULL, m->model.layers_int8 = m->layers8;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_MODEL);
+    make_model(m, GATED, 0);
+    m->layers[1].reach = NULL;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_NULL);
+    const float reaches[] = {0.0f, -1.0f, NAN, 2e30f, 1e30f}; /* the last is one, but its products with U are not */
+    for (size_t k = 0; k < 5; k++) {
+        make_model(m, GATED, 0);
+        m->reach[0] = reaches[k];
+        m->u[H * W - 1] = 2.0f;
+        CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_WEIGHT);
+    }
+    m->reach[0] = 2.0f;
+    make_model(m, GATED + 60, 0); /* its input in a sigma-delta code */
+    CHECK(m->model.input_code == SPIKESEQ_SIGMA_DELTA && spikeseq_check(&m->model) == SPIKESEQ_OK);
+    m->model.input_scale = 128.0f;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_MODEL);
+    m->model.input_scale = 7.5f, m->layers[0].input_reach = NULL;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_NULL);
+    m->layers[0].input_reach = m->input_reach, m->input_reach[0] = -1.0f;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_WEIGHT);
+    m->input_reach[0] = 3.0f;
+    make_model(m, STREAMS, 0);
+    m->model.input_code = SPIKESEQ_SIGMA_DELTA; /* spikes have no such code */
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_MODEL);
+    make_model(m, LEAKY, 0);
+    m->leak[2 * H] = 1.5f; /* free to leave [0, 1], as the model's */
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_OK);
+    m->layers[0].leak = NULL;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_NULL);
+    m->leak[2 * H] = 0.5f;
+}
+
 static void bad_integers(made *m)
 {
     const struct { int32_t *place, wrong; } cases[] = {
@@ -152,6 +200,7 @@ int main(void)
     m.gam[1] = 1.0f;
     refused(&m);
     bad_weights(&m);
+    bad_codes(&m);
     puts("ok");
     return 0;
 }

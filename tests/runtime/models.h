@@ -21,7 +21,7 @@ enum { I = 5, H = 7, O = 3, L = 40, W = 4 * H };
 
 /* everything a model points to; each array exactly as long as it must be */
 typedef struct {
-    float w[I * W], u[H * W], b[W], v[3 * H], gam[H], leak[3 * H], offset[3 * H], step[I], out[H * O], out_bias[O];
+    float w[I * W], u[H * W], b[W], v[3 * H], gam[H], leak[3 * H], offset[3 * H], step[I], out[H * O], out_bias[O], reach[1], input_reach[1];
     int8_t w8[I * W], u8[H * W], out8[H * O], shift8[W];
     int32_t b8[W], levels[16 * 3 * H], gam8[H], small8[H], v8[3 * H], offset8[3 * H];
     uint8_t candidate[H], extra[3 * H];
@@ -55,6 +55,7 @@ static void make_float(made *m, float scale)
         m->v[j] = 4.0f, m->leak[j] = (float)(rand() % 257) / 256.0f;
     for (size_t j = 0; j < H; j++)
         m->gam[j] = 1.0f;
+    m->reach[0] = 2.0f, m->input_reach[0] = 3.0f;
     for (size_t j = 0; j < I; j++)
         m->step[j] = 0.25f;
 }
@@ -81,20 +82,25 @@ static void make_int8(made *m)
     fill(m->out_bias, O, 1.0f);
 }
 
-/* a model of two layers; `number` picks T, kind, code, readout and pooling, leak and shift or (levels) recurrence, bias,
- * packet, reset and sign */
+/* a model of two layers; `number` picks T, kind, code, readout and pooling, leak and shift or (levels, gated) recurrence,
+ * bias, packet, reset, sign and rounding */
 static void make_model(made *m, unsigned number, int int8)
 {
-    const uint32_t steps = 1u << number % 5, kind = number / 5 % 4, code = number / 20 % 3, readout = number / 60 % 4;
-    const int leaky = number / 240 % 2, biased = number / 480 % 2, lif = kind == SPIKESEQ_LIF, levels = kind == SPIKESEQ_LEVELS;
+    const uint32_t steps = 1u << number % 5, kind = number / 5 % (int8 ? 4 : 6), code = number / 30 % 3;
+    const uint32_t readout = number / 90 % 4, leaky = number / 360 % 2, biased = number / 720 % 2;
+    const int lif = kind == SPIKESEQ_LIF, levels = kind == SPIKESEQ_LEVELS, multi = kind >= SPIKESEQ_GATED;
+    const int sigma = multi && code == SPIKESEQ_DELTA; /* of a current, the code of its own kind instead */
+    const int one = lif || kind == SPIKESEQ_LEAKY, two = levels || kind == SPIKESEQ_GATED;
     const int streams = kind == SPIKESEQ_STREAMS, coded = code != SPIKESEQ_DIRECT, compares = kind == SPIKESEQ_GRID || levels;
     /* from the end of an array: what is read behind the fewer columns of LIF and levels is found */
-    const size_t wide = W - (lif ? 1 : levels ? 2 : 4) * H, in = I * wide, up = H * wide, each = lif || levels ? 2 * H : 0;
+    const size_t wide = W - (one ? 1 : two ? 2 : 4) * H, in = I * wide, up = H * wide, each = one || two ? 2 * H : 0;
     for (uint32_t l = 0; l < 2; l++) {
         m->layers[l] = (spikeseq_layer){
             .input_size = l ? H : I, .hidden_size = H, .input_rows = l ? m->u + up : m->w + in,
-            .recurrent_rows = lif || (levels && leaky) ? NULL : m->u + up, .bias = biased ? m->b + wide : NULL, .threshold = m->v + each,
-            .clip = lif ? NULL : m->gam, .leak = !compares && leaky ? m->leak + each : NULL,
+            .recurrent_rows = one || (two && leaky) ? NULL : m->u + up, .bias = biased ? m->b + wide : NULL, .threshold = multi ? NULL : m->v + each,
+            .clip = lif || multi ? NULL : m->gam,
+            .leak = kind == SPIKESEQ_LEAKY || (!compares && !multi && leaky) ? m->leak + each : NULL,
+            .reach = multi ? m->reach : NULL, .input_reach = sigma && !l ? m->input_reach : NULL,
             .offset = streams ? m->offset : NULL, .input_step = coded && !l ? m->step : NULL};
         m->layers8[l] = (spikeseq_layer_int8){
             .input_size = l ? H : I, .hidden_size = H, .input_rows = l ? m->u8 + up : m->w8 + in,
@@ -106,13 +112,14 @@ static void make_model(made *m, unsigned number, int int8)
             .input_step = coded && !l ? m->step : NULL};
     }
     m->model = (spikeseq_model){
-        .kind = kind, .input_code = code, .time_steps = steps, .max_packet = biased, .shift = leaky ? 0.0f : 0.5f,
-        .num_layers = 2, .layers = int8 ? NULL : m->layers, .reset = biased, .is_signed = (uint32_t)biased, .pooling = readout ? readout - 1 : 0,
+        .kind = kind, .input_code = sigma ? SPIKESEQ_SIGMA_DELTA : code, .time_steps = steps, .max_packet = biased, .shift = leaky ? 0.0f : 0.5f,
+        .num_layers = 2, .layers = int8 ? NULL : m->layers, .reset = biased, .is_signed = biased, .code_scale = 31.5f, .input_scale = 7.5f, .code_dead = 3 * leaky,
+        .code_nearest = biased, .pooling = readout ? readout - 1 : 0,
         .outputs = readout ? O : 0, .readout_rows = int8 ? NULL : m->out, .readout_bias = m->out_bias,
         .layers_int8 = int8 ? m->layers8 : NULL, .readout_int8 = int8 ? m->out8 : NULL,
         .readout_scale = int8 ? m->out_scale : NULL};
 }
 
-enum { MODELS = 960 };
+enum { MODELS = 1440 };
 
 #endif

@@ -23,12 +23,15 @@ CASES = [
     for code in ("direct", "int8", "delta")
     for weights in ("float32", "int8")
 ]
+CASES += [(cell, "direct", "float32") for cell in ("gated_current", "leaky_current")]  # they have no other
 ALL = pytest.mark.parametrize(("cell", "code", "weights"), CASES)
 
 
 def program(cell, code, weights):
     torch.manual_seed(0)
     options = {"time_steps": 2, "input_encoding": code, **({"leak": 0.9} if cell == "stream_lstm" else {})}
+    if cell in ("gated_current", "leaky_current"):
+        options = {}
     return runtime.compile(SequenceClassifier(*SIZES, 4, cell, 2, pooling="mean", options=options), weights)
 
 

@@ -136,6 +136,6 @@ def test_a_state_beyond_the_range_is_refused(weights):
 
 
 def test_what_transmits_no_spikes_is_refused():
-    for layer in (snn.GatedCurrent(I, H), snn.HardGatedCurrent(I, H), torch.nn.GRU(I, H)):
+    for layer in (snn.AdLIF(I, H), snn.HardGatedCurrent(I, H), torch.nn.GRU(I, H)):
         with pytest.raises(ConfigError, match=rf"{type(layer).__name__}.*SpikingGatedCurrent"):
             runtime.compile(layer)

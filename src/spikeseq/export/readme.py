@@ -65,5 +65,5 @@ def _note(code: Code | None) -> str:
     return (
         f'"Here" is the machine that exported: pointers of {ctypes.sizeof(ctypes.c_void_p)} bytes. '
         f"Code by `size`{stack}, {code.compiler}. Not in it: `main.c`, `csv.c` and the C "
-        "library's functions for memory and rounding. CC and SIZE, set for the export, count for another CPU."
+        "library's functions for memory, rounding and exp. CC and SIZE, set for the export, count for another CPU."
     )

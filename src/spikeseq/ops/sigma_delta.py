@@ -57,23 +57,23 @@ class SigmaDelta:
         """The largest |k|."""
         return self.levels - (self.rounding == "trunc")
 
+    @property
+    def scale(self) -> float:
+        """Levels from 0 to M."""
+        return MARGIN * self.levels if self.rounding == "trunc" else float(self.levels)
+
     def unit(self, reach: Tensor) -> Tensor:
         """Value of one level for a range M."""
-        return reach / (self.levels * (MARGIN if self.rounding == "trunc" else 1.0))
+        return reach / self.scale
 
     def quantize(self, acc: Tensor, reach: Tensor) -> Tensor:
         """``acc [..., H]``, M -> y ``[..., H]``."""
         u = torch.clamp(acc / reach, -1.0 if self.signed else 0.0, 1.0)
         exact = u.detach()
-        if self.rounding == "trunc":
-            scale = MARGIN * self.levels
-            k = torch.trunc(exact * scale)
-        else:
-            scale = self.levels
-            k = round_half_away(exact * scale)
+        k = torch.trunc(exact * self.scale) if self.rounding == "trunc" else round_half_away(exact * self.scale)
         if self.threshold_levels:
             k = torch.where(k.abs() <= self.threshold_levels, torch.zeros_like(k), k)
-        return reach * straight_through(k / scale, u)
+        return reach * straight_through(k / self.scale, u)
 
     def __call__(self, v: Tensor, residual: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
         """One element: v and the residual ``[..., H]``, M -> y and the next residual."""

@@ -15,9 +15,10 @@ from spikeseq.shapes import check_time_steps
 Array = NDArray[np.float32]
 Spec = dict[str, tuple[str, tuple[int, ...]]]  # name -> type and shape of an array that is there
 POOLING = ("last", "mean", "sum")  # in the order of spikeseq_pooling
-KINDS = ("grid", "streams", "lif", "levels")  # in the order of spikeseq_kind
+KINDS = ("grid", "streams", "lif", "levels", "gated", "leaky")  # in the order of spikeseq_kind
 RESETS = ("subtract", "zero")  # in the order of spikeseq_reset_rule
-CODES = ("direct", "int8", "delta")  # in the order of spikeseq_input_code
+CODED = ("gated", "leaky")  # kinds whose outputs are multi-bit values
+CODES = ("direct", "int8", "delta", "sigma_delta")  # in the order of spikeseq_input_code
 WEIGHTS = ("float32", "int8")
 OPTIONAL = ("bias", "leak")  # arrays that a layer may have or not
 LINE = 64  # bytes of a cache line
@@ -25,7 +26,8 @@ MOST_PACKET = 127  # spikes of one unit are held in 8 bits; T = 16 sends at most
 
 
 class LayerArrays(NamedTuple):
-    """One layer, float32, row by row of its inputs; G = 4H, gate order i, f, g, o; 2H of levels, order z, c; H of a LIF layer.
+    """One layer, float32, row by row of its inputs; G = 4H, gate order i, f, g, o; 2H of levels and gated,
+    order z, c; H of LIF and leaky layers.
 
     None: the layer's kind or place has no such array.
     """
@@ -33,11 +35,13 @@ class LayerArrays(NamedTuple):
     input_rows: Array  # [I, G]; levels above the first layer: W / T
     recurrent_rows: Array | None  # [H, G]; levels: U / T
     bias: Array | None  # [G]
-    threshold: Array  # [3, H] V of i, f, o; LIF and levels [H]
+    threshold: Array | None  # [3, H] V of i, f, o; LIF and levels [H]; None: gated, leaky
     clip: Array | None  # [H] gam
     leak: Array | None = None  # [3, H] streams of LIF gates, [H] LIF; None: 1
     offset: Array | None = None  # [3, H] streams: d*
     input_step: Array | None = None  # [I] first layer, coded input; input_rows are then for one step
+    reach: Array | None = None  # [1] gated, leaky: M
+    input_reach: Array | None = None  # [1] first layer, sigma-delta input: its M
 
 
 class Int8Arrays(NamedTuple):
@@ -76,22 +80,32 @@ class Settings:
     shift: float
     prefix: str = ""  # of the layers' names in counters()
     weights: Literal["float32", "int8"] = "float32"
-    kind: Literal["grid", "streams", "lif", "levels"] = "grid"
+    kind: Literal["grid", "streams", "lif", "levels", "gated", "leaky"] = "grid"
     reset: Literal["subtract", "zero"] = "subtract"  # of LIF
-    input_code: Literal["direct", "int8", "delta"] = "direct"
+    input_code: Literal["direct", "int8", "delta", "sigma_delta"] = "direct"
     names: tuple[str, ...] = ()  # LIF: of product and neurons of each layer, of the readout and its integrator
-    is_signed: bool = False  # levels: whether currents may be negative
-    recurrent: bool = True  # levels: whether there is a product with U
+    is_signed: bool = False  # levels, gated, leaky: whether what is sent may be negative
+    recurrent: bool = True  # levels, gated: whether there is a product with U
+    code_scale: float = 0.0  # gated, leaky: levels from 0 to M
+    input_scale: float = 0.0  # the same of a sigma-delta input
+    code_dead: int = 0  # of which so many next to 0 are sent as 0
+    code_nearest: bool = False  # rounded to the nearest; else towards 0
 
     @property
     def gates(self) -> int:
         """G / H."""
-        return {"lif": 1, "levels": 2}.get(self.kind, 4)
+        return {"lif": 1, "leaky": 1, "levels": 2, "gated": 2}.get(self.kind, 4)
 
     @property
     def nodes(self) -> int:
-        """Nodes of an element: T, or the one that sends packets of levels."""
-        return 1 if self.kind == "levels" else self.time_steps
+        """Nodes of an element: T, or the one of currents, which sends all at once."""
+        return 1 if self.kind in ("levels", *CODED) else self.time_steps
+
+
+def thresholds(layer: LayerArrays) -> Array:
+    """V of a layer that has them: all kinds but the multi-bit ones."""
+    assert layer.threshold is not None
+    return layer.threshold
 
 
 def hidden_size(settings: Settings, layer: LayerArrays | Int8Arrays) -> int:
@@ -123,7 +137,20 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(f"max_packet={packet!r}: pass 0 (no limit) to {MOST_PACKET}")
     if shift not in (0, 0.5):
         raise ConfigError(f"shift={shift!r}: pass 0.5 or 0.0")
-    for flag in ("is_signed", "recurrent"):
+    if settings.kind in CODED and settings.weights != "float32":
+        raise ConfigError(
+            f"weights={settings.weights!r}: currents with multi-bit outputs ({settings.kind}) run with float32 weights only"
+        )
+    if settings.input_code == "sigma_delta" and settings.kind not in CODED:
+        raise ConfigError(f"input_code='sigma_delta' with kind={settings.kind!r}: only {' and '.join(CODED)} have it")
+    dead = settings.code_dead
+    for name in ("code_scale", "input_scale"):
+        scale = getattr(settings, name)
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale < MOST_PACKET + 1:
+            raise ConfigError(f"{name}={scale!r}: pass a number from 0 to {MOST_PACKET + 1}")
+    if isinstance(dead, bool) or not isinstance(dead, int) or not 0 <= dead <= MOST_PACKET:
+        raise ConfigError(f"code_dead={dead!r}: pass 0 to {MOST_PACKET}")
+    for flag in ("is_signed", "recurrent", "code_nearest"):
         if not isinstance(getattr(settings, flag), bool):
             raise ConfigError(f"{flag}={getattr(settings, flag)!r}: pass True or False")
     if not all(isinstance(name, str) for name in (settings.prefix, *settings.names)):
@@ -132,16 +159,19 @@ def check_settings(settings: Settings) -> None:
 
 def layer_spec(settings: Settings, number: int, width: int, hidden: int) -> Spec:
     """Type and shape of each array of layer ``number``, I = width, in the order of its fields."""
-    coded, grid, lif = settings.input_code != "direct", settings.kind == "grid", settings.kind == "lif"
+    coded, grid, lif = settings.input_code in ("int8", "delta"), settings.kind == "grid", settings.kind == "lif"
     wide, each, units = (settings.gates * hidden,), (hidden,) if settings.gates < 4 else (3, hidden), (hidden,)
     first, streams, levels = number == 0, settings.kind == "streams", settings.kind == "levels"
-    recurs = not lif and (settings.recurrent or not levels)
+    recurs = settings.gates == 4 or (settings.gates == 2 and settings.recurrent)
+    multi_bit = settings.kind in CODED
     spec: Mapping[str, tuple[str, tuple[int, ...], bool]]  # the last: whether this layer has it
     if settings.weights == "float32":
         spec = {
             "input_rows": ("<f4", (width, *wide), True), "recurrent_rows": ("<f4", (hidden, *wide), recurs),
-            "bias": ("<f4", wide, True), "threshold": ("<f4", each, True), "clip": ("<f4", units, not lif),
-            "leak": ("<f4", each, lif or streams), "offset": ("<f4", each, streams),
+            "bias": ("<f4", wide, True), "threshold": ("<f4", each, not multi_bit),
+            "clip": ("<f4", units, not lif and not multi_bit),
+            "leak": ("<f4", each, settings.kind in ("lif", "streams", "leaky")), "offset": ("<f4", each, streams),
+            "reach": ("<f4", (1,), multi_bit), "input_reach": ("<f4", (1,), first and settings.input_code == "sigma_delta"),
         }  # fmt: skip
     else:
         spec = {

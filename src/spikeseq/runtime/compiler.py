@@ -18,8 +18,8 @@ from spikeseq.runtime.recurrent import recurrent_arrays
 def compile(model: nn.Module, weights: Literal["float32", "int8"] = "float32") -> Program:
     """Return the model, in evaluation mode and float32, for the event-driven runtime.
 
-    model    SpikingLSTM, QuantizedLSTM (unrolled over T), StreamLSTM, SpikingGatedCurrent, or a SequenceClassifier of one of
-             them; one direction.
+    model    SpikingLSTM, QuantizedLSTM (unrolled over T), StreamLSTM, SpikingGatedCurrent, GatedCurrent, LeakyCurrent, or a
+             SequenceClassifier of one of them; one direction.
              Or a Sequential of Linear and LIF (IF), once or more, and Linear with Integrator or Last, or nothing, behind.
              Numbers outside float32 are refused, others are rounded.
     weights  "float32", or "int8": rounded to 8 bits with a power-of-two scale for each channel, sums of 32 bits, leaks

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikeseq.errors import ConfigError
-from spikeseq.runtime.arrays import Array, Int8Arrays, LayerArrays, ReadoutArrays, Settings, hidden_size
+from spikeseq.runtime.arrays import Array, Int8Arrays, LayerArrays, ReadoutArrays, Settings, hidden_size, thresholds
 from spikeseq.runtime.int8_constants import FRACTION, constants, neurons_overflow
 
 HIGHEST, LOWEST, MOST_OWN = 12, -8, 60  # s_j; r_j
@@ -53,7 +53,7 @@ def int8_readout(readout: ReadoutArrays) -> ReadoutArrays:
 def _scale(layer: LayerArrays, number: int, settings: Settings, most: np.ndarray | float) -> np.ndarray:
     """s_j [G], at most ``most``; below LOWEST where no scale does."""
     if settings.kind == "lif" and number == 0:
-        s = np.floor(np.log2(THRESHOLD / layer.threshold.astype(np.float64)))
+        s = np.floor(np.log2(THRESHOLD / thresholds(layer).astype(np.float64)))
     else:
         s = np.minimum(_largest(_added(layer, number)), HIGHEST)
     s = np.minimum(s, most)

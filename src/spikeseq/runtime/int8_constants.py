@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spikeseq.runtime.arrays import LayerArrays, Settings
+from spikeseq.runtime.arrays import LayerArrays, Settings, thresholds
 
 FRACTION, MOST_EXTRA = 16, 12  # bits of c behind the point; e_j
 LEAK_UNITS = 1 << 16
@@ -76,17 +76,17 @@ def _gates(values: np.ndarray, settings: Settings) -> np.ndarray:
 def _levels(layer: LayerArrays, s: np.ndarray, settings: Settings) -> np.ndarray:
     """Constants [T, 3, H], of levels [T, H], that gates are compared with."""
     steps = settings.time_steps
-    k = np.arange(1, steps + 1).reshape(-1, *[1] * layer.threshold.ndim) - settings.shift - steps / 2
-    levels = np.ceil(layer.threshold.astype(np.float64) * k * 2.0 ** _gates(s, settings))
+    k = np.arange(1, steps + 1).reshape(-1, *[1] * thresholds(layer).ndim) - settings.shift - steps / 2
+    levels = np.ceil(thresholds(layer).astype(np.float64) * k * 2.0 ** _gates(s, settings))
     return np.clip(levels, -LARGEST_LEVEL - 1, LARGEST_LEVEL + 1).astype(np.int32)
 
 
 def _neurons(layer: LayerArrays, s: np.ndarray, current: np.ndarray, extra: np.ndarray, settings: Settings) -> _Neurons:
     unit = 2.0 ** (_gates(s, settings) + extra)
-    threshold = np.maximum(np.round(layer.threshold * unit), 1)
+    threshold = np.maximum(np.round(thresholds(layer) * unit), 1)
     added = _gates(current, settings) * 2.0**extra
     if layer.offset is None:
         return _Neurons(threshold, None, (added <= LARGEST_CARRIED) & (threshold <= LARGEST_NEURON))
-    offset = np.round((layer.threshold / 2.0 + layer.offset.astype(np.float64)) * unit)
+    offset = np.round((thresholds(layer) / 2.0 + layer.offset.astype(np.float64)) * unit)
     reach = settings.time_steps * (added + np.abs(offset))
     return _Neurons(threshold, offset, np.maximum(reach, threshold) <= LARGEST_NEURON)

@@ -41,7 +41,7 @@ class LayerC(Structure):
         ("input_size", c_uint32), ("hidden_size", c_uint32), ("leak_products", c_uint32), ("leak_additions", c_uint32),
         ("input_rows", FloatPointer), ("recurrent_rows", FloatPointer), ("bias", FloatPointer),
         ("threshold", FloatPointer), ("clip", FloatPointer), ("leak", FloatPointer), ("offset", FloatPointer),
-        ("input_step", FloatPointer),
+        ("input_step", FloatPointer), ("reach", FloatPointer), ("input_reach", FloatPointer),
     ]  # fmt: skip
 
 
@@ -63,7 +63,9 @@ class ModelC(Structure):
     _fields_: ClassVar[Any] = [
         ("kind", c_uint32), ("input_code", c_uint32), ("time_steps", c_uint32), ("max_packet", c_uint32),
         ("shift", c_float), ("num_layers", c_uint32), ("layers", POINTER(LayerC)), ("reset", c_uint32),
-        ("is_signed", c_uint32), ("pooling", c_uint32),
+        ("is_signed", c_uint32), ("code_scale", c_float), ("input_scale", c_float),
+        ("code_dead", c_uint32), ("code_nearest", c_uint32),
+        ("pooling", c_uint32),
         ("outputs", c_uint32), ("readout_rows", FloatPointer), ("readout_bias", FloatPointer),
         ("layers_int8", POINTER(LayerInt8C)), ("readout_int8", Byte), ("readout_scale", FloatPointer),
     ]  # fmt: skip

@@ -73,8 +73,8 @@ class Program:
         return lib.ModelC(
             KINDS.index(own.kind), CODES.index(own.input_code), own.time_steps, own.max_packet, own.shift,
             len(made), None if eight else self._made,
-            RESETS.index(own.reset), own.is_signed, POOLING.index(readout.pooling) if readout else 0,
-            self.output_size if readout else 0,
+            RESETS.index(own.reset), own.is_signed, own.code_scale, own.input_scale, own.code_dead, own.code_nearest,
+            POOLING.index(readout.pooling) if readout else 0, self.output_size if readout else 0,
             None if eight else _pointer(rows), _pointer(readout.bias if readout else None),
             self._made if eight else None, _pointer(rows, lib.Byte) if eight else None,
             _pointer(readout.scale if readout else None),

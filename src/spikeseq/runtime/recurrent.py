@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from spikeseq.errors import ConfigError
 from spikeseq.nn.classifier import SequenceClassifier
-from spikeseq.nn.gated_current import SpikingGatedCurrent
+from spikeseq.nn.current_kinds import CurrentKind, LeakyKind
+from spikeseq.nn.gated_current import GatedCurrent, LeakyCurrent, SpikingGatedCurrent
 from spikeseq.nn.kinds import GridKind, StreamKind
 from spikeseq.nn.level_kinds import LevelGatedKind
 from spikeseq.nn.lstm import QuantizedLSTM, SpikingLSTM, StreamLSTM
@@ -20,7 +21,7 @@ from spikeseq.ops.neuron import optimal_shift
 from spikeseq.runtime.arrays import MOST_PACKET, LayerArrays, ReadoutArrays, Settings
 from spikeseq.runtime.tensors import Parts, float_array, linear_arrays
 
-LAYERS = (SpikingLSTM, QuantizedLSTM, StreamLSTM, SpikingGatedCurrent)
+LAYERS = (SpikingLSTM, QuantizedLSTM, StreamLSTM, SpikingGatedCurrent, GatedCurrent, LeakyCurrent)
 Weights = Literal["float32", "int8"]
 
 
@@ -34,7 +35,9 @@ def recurrent_arrays(model: nn.Module, weights: Weights) -> Parts:
     if recurrent.bidirectional:
         raise ConfigError(f"{name} has bidirectional=True: a backward direction cannot run element by element")
     if isinstance(recurrent, SpikingGatedCurrent):
-        settings, layers = _gated_current(recurrent, name, prefix, weights)
+        settings, layers = _levels(recurrent, name, prefix, weights)
+    elif isinstance(recurrent, GatedCurrent | LeakyCurrent):
+        settings, layers = _multi_bit(recurrent, name, prefix, weights)
     else:
         settings, layers = _lstm(as_spiking(recurrent), name, prefix, weights)
     if not isinstance(model, SequenceClassifier):
@@ -75,19 +78,17 @@ def _lstm_layer(kind: GridKind, values: Mapping[str, Tensor], name: str) -> Laye
     return made._replace(leak=leak, offset=float_array(shift.squeeze(1), name))
 
 
-def _gated_current(
-    layer: SpikingGatedCurrent, name: str, prefix: str, weights: Weights
-) -> tuple[Settings, list[LayerArrays]]:
+def _levels(layer: SpikingGatedCurrent, name: str, prefix: str, weights: Weights) -> tuple[Settings, list[LayerArrays]]:
     kind = layer.kind
     assert isinstance(kind, LevelGatedKind)
     settings = Settings(
         kind.time_steps, 0, kind.shift, prefix, weights, kind="levels", input_code=kind.encoding.code,
         is_signed=kind.signed, recurrent=kind.has_recurrence(),
     )  # fmt: skip
-    return settings, [_gated_layer(kind, layer.values(f"l{n}"), n, name) for n in range(layer.num_layers)]
+    return settings, [_level_layer(kind, layer.values(f"l{n}"), n, name) for n in range(layer.num_layers)]
 
 
-def _gated_layer(kind: LevelGatedKind, values: Mapping[str, Tensor], number: int, name: str) -> LayerArrays:
+def _level_layer(kind: LevelGatedKind, values: Mapping[str, Tensor], number: int, name: str) -> LayerArrays:
     """The same of a gated current: the norm in the weights, and 1 / T in those that meet packets of k spikes for k / T."""
     own = _plain(values)
     _, ready = kind.prepare(own["weight_ih"].new_zeros(1, 1, own["weight_ih"].shape[1]), own, False)
@@ -101,6 +102,37 @@ def _gated_layer(kind: LevelGatedKind, values: Mapping[str, Tensor], number: int
         float_array(ready["bias_ih"], name) if "bias_ih" in ready else None,
         float_array(params.threshold.squeeze(0), name), float_array(params.clip.squeeze(0), name),
         input_step=float_array(own["input_step"], name) if "input_step" in own else None,
+    )  # fmt: skip
+
+
+def _multi_bit(
+    layer: GatedCurrent | LeakyCurrent, name: str, prefix: str, weights: Weights
+) -> tuple[Settings, list[LayerArrays]]:
+    kind = layer.kind
+    assert isinstance(kind, CurrentKind)
+    code = kind.coder.quantizer
+    if code.largest > MOST_PACKET:
+        raise ConfigError(f"{name} sends up to {code.largest} levels, more than {MOST_PACKET}: give it one bit less")
+    settings = Settings(
+        1, 0, 0.5, prefix, weights, kind="leaky" if isinstance(kind, LeakyKind) else "gated", is_signed=code.signed,
+        recurrent=kind.has_recurrence(), code_scale=code.scale, code_dead=code.threshold_levels,
+        code_nearest=code.rounding == "nearest", input_code="sigma_delta" if kind.input_coder else "direct",
+        input_scale=kind.input_coder.quantizer.scale if kind.input_coder else 0.0,
+    )  # fmt: skip
+    return settings, [_multi_bit_layer(kind, layer.values(f"l{n}"), n, name) for n in range(layer.num_layers)]
+
+
+def _multi_bit_layer(kind: CurrentKind, values: Mapping[str, Tensor], number: int, name: str) -> LayerArrays:
+    """The same of a current with multi-bit outputs: the norm in the weights."""
+    own = _plain(values)
+    reach, coder = kind.coder.reach(own), kind.input_coder if number == 0 else None
+    ready = folded(own) if "norm_gain" in own else own
+    recurrent, leak = ready.get("weight_hh"), ready.get("leak")
+    return LayerArrays(
+        float_array(ready["weight_ih"].T, name), None if recurrent is None else float_array(recurrent.T, name),
+        float_array(ready["bias_ih"], name) if "bias_ih" in ready else None, None, None,
+        leak=None if leak is None else float_array(leak, name), reach=float_array(reach.view(1), name),
+        input_reach=float_array(coder.reach(own).view(1), name) if coder else None,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FRACTION = 16  # bits of an int8 program's c behind the point
 LARGEST_C, LARGEST_NEURON = 1 << 26, 1 << 28  # of an int8 program: csrc/internal.h
-MOST = 127  # of a coded input
+MOST = 127  # of a coded input, and of a multi-bit output
 
 
 def check_state(
@@ -31,8 +31,9 @@ def check_state(
             raise ShapeError(f"state[{name!r}] is {value.dtype} {value.shape}: pass {old.dtype} {old.shape}")
         new[name] = value
     steps, kind = program.settings.time_steps, program.settings.kind
-    limit = {"grid": 2 * steps - 1, "levels": steps}.get(kind, 1)
-    if not np.isfinite(new["c"]).all() or not np.isfinite(new["sum"]).all() or _beyond(new["h"], limit):
+    limit = {"grid": 2 * steps - 1, "levels": steps, "gated": MOST, "leaky": MOST}.get(kind, 1)
+    finite = all(np.isfinite(new[name]).all() for name in ("c", "sum", "input") if name in new)
+    if not finite or _beyond(new["h"], limit):
         raise DataError(f"state holds a value that is not finite, or more than {limit} spikes at once")
     one = 1 << FRACTION if new["c"].dtype == np.int32 else 1
     if kind == "levels" and bool((np.abs(new["c"].astype(np.float64)) > one).any()):

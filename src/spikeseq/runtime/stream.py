@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikeseq.errors import ConfigError, DataError, ShapeError
 from spikeseq.runtime import library as lib
-from spikeseq.runtime.arrays import LINE
+from spikeseq.runtime.arrays import CODED, LINE
 from spikeseq.runtime.state import check_state
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Stream:
     def step(self, x: ArrayLike) -> NDArray[np.float32]:
         """One element ``[I]`` (one sequence) or ``[B, I]`` -> what the model gives for it, ``[O]`` or ``[B, O]``.
 
-        Without a readout: the spikes' average over T, O = H. With one: logits of this element, or of the mean so far.
+        Without a readout: the spikes' average over T, or the values sent, O = H. With one: logits of this element, or of the
+        mean so far.
         Raises ShapeError, and DataError for a value that is not finite: that row's element is not taken.
         """
         # a small program's element takes two microseconds: the common case passes no further check and makes one array
@@ -90,9 +91,10 @@ class Stream:
         """State as plain arrays, for ``np.savez``.
 
         c [B, layers, T, H] float32, of an int8 program int32 in units of 2^-16;  h [B, layers, T, H] int8 spikes; of a LIF
-        network c [B, sum of H] membranes and h [B, T sum of H], layer after layer; of levels c [B, layers, 2, H], current and
-        what is still to be sent, and h [B, layers, H] packets;
-        sum [B, O] float64;  elements [B] uint64; of a delta-coded input k [B, I] int8 and held [B, 4H], W x so far
+        network c [B, sum of H] membranes and h [B, T sum of H], layer after layer; of currents c [B, layers, 2, H], current
+        and what is still to be sent, and h [B, layers, H] packets or levels;
+        sum [B, O] float64 ([B, H] where multi-bit values are pooled);  elements [B] uint64; of a delta-coded input k [B, I]
+        int8 and held [B, 4H], W x so far; of a sigma-delta input, input [B, I], what is still to be sent
         """
         found = {name: np.stack([view[name] for view in self._views]) for name in self._views[0]}
         return {**found, "elements": np.array([row.elements for row in self._rows], np.uint64)}
@@ -172,10 +174,15 @@ def _views(program: Program, row: Any) -> dict[str, NDArray[Any]]:
     cells = spikes
     if own.kind == "lif":
         cells, spikes = (sum(units),), (own.time_steps * sum(units),)
-    elif own.kind == "levels":
+    elif own.kind in ("levels", *CODED):
         cells, spikes = (len(units), 2, units[0]), (len(units), units[0])
     found = {"c": as_array(row.c_int8 if eight else row.c, cells), "h": as_array(row.h, spikes)}
+    if own.input_code == "sigma_delta":
+        found["input"] = as_array(row.x, (program.input_size,))
     if own.input_code == "delta":
         found["k"] = as_array(row.k, (program.input_size,))
         found["held"] = as_array(row.held_int8 if eight else row.held, (own.gates * units[0],))
-    return {**found, "sum": as_array(row.sum, (program.output_size,)) if program.readout else np.empty(0)}
+    readout = program.readout
+    of_values = readout and own.kind in CODED and readout.pooling != "last"
+    summed = program.hidden_sizes[-1] if of_values else program.output_size
+    return {**found, "sum": as_array(row.sum, (summed,)) if readout else np.empty(0)}
