@@ -38,6 +38,7 @@ $(DOCS)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 # models of make results that the runtime's benchmarks run, where they are
+SPEECH_MODELS ?= $(wildcard runs/speech_commands/gated_v*/seed0/model.pt runs/speech_commands/t2_int8_long/seed0/model.pt)
 HAR_MODELS ?= $(wildcard runs/uci_har/spiking_t2/seed0/model.pt runs/uci_har/spiking_t2_rate25/seed0/model.pt)
 SPIKING_MODELS ?= $(wildcard runs/uci_har/*spiking*/seed*/model.pt runs/mnist_rows/*spiking*/seed*/model.pt)
 
@@ -52,6 +53,7 @@ bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/speech_lengths.py
 	OMP_NUM_THREADS=1 .venv-peers/bin/python benchmarks/runtime.py --trained $(HAR_MODELS)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime_memory.py
+	$(if $(SPEECH_MODELS),OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime_trained.py --models $(SPEECH_MODELS))
 	$(if $(SPIKING_MODELS),OMP_NUM_THREADS=1 $(BIN)/python benchmarks/runtime_accuracy.py --models $(SPIKING_MODELS))
 
 # the runtime's C library alone, for a clone that borrows another's venv by PYTHONPATH

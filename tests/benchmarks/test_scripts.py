@@ -168,6 +168,20 @@ def test_runtime_accuracy(run, model_file, tmp_path):
 
 
 @built
+def test_runtime_trained(run, model_file, tmp_path):
+    record, _, _ = run("runtime_trained", "--models", str(model_file), str(tmp_path / "missing.pt"))
+    assert [(row["model"], row["weights"]) for row in record.metrics["rows"]] == [
+        ("digits/untrained", "float32"), ("digits/untrained", "int8"),
+    ]  # fmt: skip
+    first = record.metrics["rows"][0]
+    assert (first["sequences"], first["labels"], first["torch"]) == (40, 0, first["runtime"])
+    assert 0 < first["sent"] < 100
+    assert min(first["median_us"], first["speed"], first["gru_speed"]) > 0
+    assert len(record.metrics["absent"]) == 2
+    assert "### runtime_trained: trained models, element by element" in results_page([record])
+
+
+@built
 def test_runtime_memory(run):
     record, _, _ = run("runtime_memory")
     check_common(record, "runtime_memory")

@@ -131,6 +131,13 @@ def test_ram_is_what_a_stream_takes(make_program, tmp_path, code):
     assert "$" not in text
 
 
+def test_multi_bit_outputs_are_described(make_program, tmp_path):
+    program = make_program(cell="gated_current", pooling="mean", input_bits=6)
+    text = (export_c(program, tmp_path / "out") / "README.md").read_text()
+    assert "Spiking network 5 -> 9, readout 3: gated, 32 levels, sigma_delta input, float32 weights." in text
+    assert "prints 3 numbers for each element: readout of the mean so far." in text
+
+
 def test_without_a_compiler_the_readme_says_so(make_program, tmp_path, monkeypatch):
     monkeypatch.setattr("spikeseq.export.c.count_code", lambda sources: None)
     text = (export_c(make_program(time_steps=2), tmp_path / "out") / "README.md").read_text()

@@ -12,20 +12,23 @@ from spikeseq.export.literals import descriptor_bytes
 from spikeseq.export.sources import template
 from spikeseq.runtime import Program
 from spikeseq.runtime import library as lib
+from spikeseq.runtime.arrays import CODED
 
 OUTPUTS = {
     None: "sum of the spikes / T", "last": "readout of the element", "mean": "mean of the readouts so far",
     "sum": "sum of the readouts so far",
 }  # fmt: skip
+OF_VALUES = {**OUTPUTS, None: "values sent", "mean": "readout of the mean so far", "sum": "readout of the sum so far"}
 
 
 def readme(program: Program, code: Code | None) -> str:
     """Text of the page."""
     pooling = program.readout.pooling if program.readout else None
+    outputs = OF_VALUES if program.settings.kind in CODED else OUTPUTS
     counted = {**flash(program, code), **ram(program, code)}
     return Template(template("README.md")).substitute(
         model=title(program), version=version("spikeseq"), inputs=program.input_size, outputs=program.output_size,
-        output=OUTPUTS[pooling], code=_note(code),
+        output=outputs[pooling], code=_note(code),
         bytes="\n".join(f"| {name} | {value:,} |" for name, value in counted.items()),
     )  # fmt: skip
 
@@ -35,7 +38,8 @@ def title(program: Program) -> str:
     own = program.settings
     sizes = " -> ".join(map(str, [program.input_size, *program.hidden_sizes]))
     after = f", readout {program.output_size}" if program.readout else ""
-    return f"Spiking network {sizes}{after}: {own.kind}, T = {own.time_steps}, {own.input_code} input, {own.weights} weights."
+    sent = f"{int(own.code_scale + 0.5)} levels" if own.kind in CODED else f"T = {own.time_steps}"
+    return f"Spiking network {sizes}{after}: {own.kind}, {sent}, {own.input_code} input, {own.weights} weights."
 
 
 def flash(program: Program, code: Code | None) -> Mapping[str, int]:
