@@ -61,17 +61,21 @@ static int bad_code(const spikeseq_model *model)
 {
     const float most = model->code_nearest ? 127.5f : 128.0f;
     const int coded = model->input_code == SPIKESEQ_SIGMA_DELTA;
+    if (!coded && model->input_code != SPIKESEQ_DIRECT)
+        return 1;
     return !model->layers || !(model->code_scale > 0.0f && model->code_scale < most) || model->code_dead > 127 ||
            model->code_nearest > 1 || (coded && !(model->input_scale > 0.0f && model->input_scale < most));
 }
 
-/* rows that values up to M meet: no product is beyond LARGEST */
-static int rows_fit(const float *rows, size_t len, const float *reach)
+/* rows that values up to M (NULL: any) meet: no product is beyond LARGEST */
+static int rows_fit(spikeseq_rows rows, size_t inputs, size_t width, const float *reach)
 {
-    const float most = *reach > 1.0f ? LARGEST / *reach : LARGEST;
+    const float most = reach && *reach > 1.0f ? LARGEST / *reach : LARGEST;
     int bad = 0;
-    for (size_t j = 0; j < len; j++)
-        bad |= !(fabsf(rows[j]) <= most);
+    for (size_t j = 0; rows.rows && j < inputs * width; j++)
+        bad |= !(fabsf(rows.rows[j]) <= most);
+    for (size_t j = 0; rows.rows8 && j < width; j++)
+        bad |= !(rows.unit[j] > 0.0f && rows.unit[j] <= most / 128.0f);
     return !bad;
 }
 
@@ -83,24 +87,29 @@ static int coded_fits(const spikeseq_model *model, uint32_t number)
     const float *reach = number ? layer[-1].reach : model->input_code == SPIKESEQ_SIGMA_DELTA ? layer->input_reach : NULL;
     if (!spikeseq_ranges(layer->reach, 1))
         return 0;
-    if (reach && !(spikeseq_ranges(reach, 1) && rows_fit(layer->input_rows, inputs * width, reach)))
+    if ((reach && !spikeseq_ranges(reach, 1)) || !rows_fit(spikeseq_input_rows(model, number), inputs, width, reach))
         return 0;
     if (model->kind == SPIKESEQ_LEAKY)
         return weights(layer->leak, hidden);
-    return !layer->recurrent_rows || rows_fit(layer->recurrent_rows, hidden * width, layer->reach);
+    const spikeseq_rows own = spikeseq_own_rows(model, number);
+    return !(own.rows || own.rows8) || rows_fit(own, hidden, width, layer->reach);
 }
 
 static int size_within(uint32_t value, uint32_t most) { return value >= 1 && value <= most; }
 
 static int missing(const spikeseq_layer *layer, const spikeseq_model *model, uint32_t number)
 {
-    const int coded = spikeseq_coded(model), lif = model->kind == SPIKESEQ_LIF;
-    return !layer->input_rows || (coded ? !layer->reach : !layer->threshold || (!lif && !layer->clip)) ||
-           (model->kind == SPIKESEQ_LEAKY && !layer->leak) ||
-           (spikeseq_gates(model) == 4 && !layer->recurrent_rows) || (model->kind == SPIKESEQ_STREAMS && !layer->offset) ||
-           (number == 0 && !(model->input_code == SPIKESEQ_DIRECT    ? layer->input_rows
-                             : model->input_code == SPIKESEQ_SIGMA_DELTA ? layer->input_reach
-                                                                         : layer->input_step));
+    const int code = number ? SPIKESEQ_DIRECT : (int)model->input_code, lif = model->kind == SPIKESEQ_LIF;
+    if (code == SPIKESEQ_SIGMA_DELTA ? !layer->input_reach : code != SPIKESEQ_DIRECT && !layer->input_step)
+        return 1;
+    if (spikeseq_units(model) ? !layer->input_rows_int8 || !layer->input_unit ||
+                                    (layer->recurrent_rows_int8 && !layer->recurrent_unit)
+                              : !layer->input_rows)
+        return 1;
+    if (spikeseq_coded(model))
+        return !layer->reach || (model->kind == SPIKESEQ_LEAKY && !layer->leak);
+    return !layer->threshold || (!lif && !layer->clip) || (spikeseq_gates(model) == 4 && !layer->recurrent_rows) ||
+           (model->kind == SPIKESEQ_STREAMS && !layer->offset);
 }
 
 static int missing_int8(const spikeseq_layer_int8 *layer, const spikeseq_model *model, uint32_t number)
@@ -128,7 +137,8 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
     for (uint32_t l = 0; l < model->num_layers; l++) {
         if (model->layers ? missing(&model->layers[l], model, l) : missing_int8(&model->layers_int8[l], model, l))
             return SPIKESEQ_NULL;
-        if (!size_within(spikeseq_inputs(model, l), 1u << 20) || !size_within(spikeseq_hidden(model, l), 1u << 16) ||
+        const uint32_t most = spikeseq_units(model) ? 1u << 17 : 1u << 20; /* products of 127 and 128 fit 32 bits */
+        if (!size_within(spikeseq_inputs(model, l), most) || !size_within(spikeseq_hidden(model, l), 1u << 16) ||
             (l && spikeseq_inputs(model, l) != spikeseq_hidden(model, l - 1)))
             return SPIKESEQ_BAD_MODEL;
         const uint64_t columns = spikeseq_width(model, l), tall = spikeseq_inputs(model, l);
@@ -137,7 +147,8 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
     }
     if (!model->outputs)
         return SPIKESEQ_OK;
-    const int there = model->layers ? model->readout_rows != NULL : model->readout_int8 && model->readout_scale;
+    const int floats = model->layers && !spikeseq_units(model);
+    const int there = floats ? model->readout_rows != NULL : model->readout_int8 && model->readout_scale;
     return there ? SPIKESEQ_OK : SPIKESEQ_NULL;
 }
 
@@ -153,7 +164,7 @@ spikeseq_status spikeseq_check(const spikeseq_model *model)
         const spikeseq_layer *layer = &model->layers[l];
         const size_t hidden = layer->hidden_size, width = spikeseq_width(model, l);
         const size_t neurons = spikeseq_gates(model) < 4 ? hidden : 3 * hidden;
-        good = good && weights(layer->input_rows, layer->input_size * width) &&
+        good = good && (spikeseq_coded(model) || weights(layer->input_rows, layer->input_size * width)) &&
                (!layer->bias || weights(layer->bias, width));
         if (spikeseq_coded(model)) {
             good = good && coded_fits(model, l);
@@ -170,9 +181,8 @@ spikeseq_status spikeseq_check(const spikeseq_model *model)
     if (model->input_code == SPIKESEQ_INT8 || model->input_code == SPIKESEQ_DELTA)
         good = good && spikeseq_ranges(model->layers->input_step, model->layers->input_size);
     if (model->outputs)
-        good = good && weights(model->readout_rows, (size_t)spikeseq_last_hidden(model) * model->outputs) &&
-               (!spikeseq_coded(model) || rows_fit(model->readout_rows, (size_t)spikeseq_last_hidden(model) * model->outputs,
-                                                   model->layers[model->num_layers - 1].reach)) &&
+        good = good && rows_fit(spikeseq_readout_rows(model), spikeseq_last_hidden(model), model->outputs,
+                                spikeseq_coded(model) ? model->layers[model->num_layers - 1].reach : NULL) &&
                (!model->readout_bias || weights(model->readout_bias, model->outputs));
     return good ? SPIKESEQ_OK : SPIKESEQ_BAD_WEIGHT;
 }

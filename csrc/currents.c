@@ -31,7 +31,8 @@ static uint64_t events(const spikeseq_element *e, const spikeseq_source *source,
 {
     spikeseq_stream *stream = e->stream;
     if (spikeseq_coded(stream->model))
-        return spikeseq_event_multiply(sum, source->rows, e->width, source->code, k, source->inputs, stream->list);
+        return spikeseq_event_multiply(sum, source->values, e->width, source->code, k, source->inputs, stream->list,
+                                       stream->membrane_int8);
     if (e->layer)
         return spikeseq_event_add(sum, source->rows, e->width, k, source->inputs, stream->list);
     return spikeseq_event_add_int8(sum, source->rows, e->width, k, source->inputs, stream->list, stream->scratch);

@@ -38,9 +38,11 @@ static spikeseq_status direct(spikeseq_stream *stream, const float *x, size_t in
     const spikeseq_model *model = stream->model;
     spikeseq_counters *did = stream->counters;
     uint64_t spikes;
-    const int events = ternary(x, inputs, stream->packets, &spikes);
+    const int events = ternary(x, inputs, stream->packets, &spikes), units = spikeseq_units(model);
     int finite = 1;
-    if (events)
+    if (units)
+        spikeseq_input_product_units(stream->drive, spikeseq_input_rows(model, 0), model->layers->bias, x, inputs, width);
+    else if (events)
         rows_of_spikes(stream, inputs, width);
     else if (model->layers)
         spikeseq_input_product(stream->drive, model->layers->input_rows, model->layers->bias, x, inputs, width);
@@ -107,8 +109,8 @@ static void sigma_delta_coded(spikeseq_stream *stream, const float *x, size_t in
     spikeseq_counters *did = stream->counters;
     spikeseq_sigma_delta(model, code, -1.0f, 0.0f, inputs, x, stream->x, stream->packets);
     spikeseq_start(stream->drive, model->layers->bias, width);
-    did->macs += width * spikeseq_event_multiply(stream->drive, model->layers->input_rows, width, code, stream->packets,
-                                                 inputs, stream->list);
+    did->macs += width * spikeseq_event_multiply(stream->drive, spikeseq_input_rows(model, 0), width, code,
+                                                 stream->packets, inputs, stream->list, stream->membrane_int8);
     did->comparisons += 3 * inputs;
     did->neuron_updates += 2 * inputs;
 }

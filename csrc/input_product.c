@@ -1,4 +1,4 @@
-/* Input product of the first layer, the only one that multiplies: once for each element, row by row. */
+/* Input product of the first layer: once for each element, row by row. */
 #include "internal.h"
 
 SPIKESEQ_HOT void spikeseq_input_product(float *restrict drive, const float *restrict rows, const float *restrict bias,
@@ -19,4 +19,18 @@ SPIKESEQ_HOT void spikeseq_input_product(float *restrict drive, const float *res
         for (size_t j = 0; j < width; j++)
             drive[j] += p * a[j];
     }
+}
+
+SPIKESEQ_HOT void spikeseq_input_product_units(float *restrict drive, spikeseq_rows rows, const float *restrict bias,
+                                               const float *restrict x, size_t inputs, size_t width)
+{
+    spikeseq_start(drive, NULL, width);
+    for (size_t i = 0; i < inputs; i++) {
+        const int8_t *restrict row = rows.rows8 + i * width;
+        const float value = x[i];
+        for (size_t j = 0; j < width; j++)
+            drive[j] += value * (float)row[j];
+    }
+    for (size_t j = 0; j < width; j++)
+        drive[j] = drive[j] * rows.unit[j] + (bias ? bias[j] : 0.0f);
 }

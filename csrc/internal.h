@@ -61,9 +61,21 @@ typedef struct {
     float reach, scale;
 } spikeseq_code;
 
-/* sum [width] += sum_j y[j] rows[j] of multi-bit values k [inputs]; list [inputs] is scratch. Returns how many are not 0. */
-uint64_t spikeseq_event_multiply(float *sum, const float *rows, size_t width, spikeseq_code code, const int8_t *k,
-                                 size_t inputs, uint32_t *list);
+/* rows [inputs][width] that multi-bit values meet: floats, or integers times a unit [width] */
+typedef struct {
+    const float *rows;
+    const int8_t *rows8;
+    const float *unit;
+} spikeseq_rows;
+
+/* sum [width] += sum_j y[j] rows[j] of multi-bit values k [inputs]; list [inputs] and whole [width] are scratch. Returns how
+ * many are not 0. */
+uint64_t spikeseq_event_multiply(float *sum, spikeseq_rows rows, size_t width, spikeseq_code code, const int8_t *k,
+                                 size_t inputs, uint32_t *list, int32_t *whole);
+
+/* drive [width] = bias (or 0) + unit sum_j x[j] rows8[j] */
+void spikeseq_input_product_units(float *restrict drive, spikeseq_rows rows, const float *restrict bias,
+                                  const float *restrict x, size_t inputs, size_t width);
 
 /* rest [count] += value [count]; k [count]: its levels, `dead` next to 0 sent as 0; rest -= y. Returns how many are not 0. */
 uint64_t spikeseq_sigma_delta(const spikeseq_model *model, spikeseq_code code, float low, float dead, size_t count,
@@ -98,6 +110,7 @@ uint64_t spikeseq_lif_node(const spikeseq_layer *layer, uint32_t reset, const fl
 /* spikes that come into a layer: its own of the element before, or those of the layer below */
 typedef struct {
     const void *rows;     /* [inputs][G] of weights */
+    spikeseq_rows values; /* the same for multi-bit outputs */
     const int8_t *k;      /* [nodes][inputs] */
     spikeseq_code code;   /* of multi-bit outputs */
     int8_t *rest;         /* [2][inputs] */
@@ -219,11 +232,40 @@ static inline size_t spikeseq_gates(const spikeseq_model *model)
     return model->kind == SPIKESEQ_LIF || model->kind == SPIKESEQ_LEAKY ? 1 : model->kind >= SPIKESEQ_LEVELS ? 2 : 4;
 }
 
+/* y of level k */
+static inline float spikeseq_value(spikeseq_code code, float k) { return code.reach * (k / code.scale); }
+
 /* whether layers send multi-bit values */
 static inline int spikeseq_coded(const spikeseq_model *model) { return model->kind >= SPIKESEQ_GATED; }
 
-/* y of level k */
-static inline float spikeseq_value(spikeseq_code code, float k) { return code.reach * (k / code.scale); }
+/* whether their weights are integers */
+static inline int spikeseq_units(const spikeseq_model *model)
+{
+    return spikeseq_coded(model) && model->layers->input_rows_int8;
+}
+
+/* of the two forms of rows the one that the model has */
+static inline spikeseq_rows spikeseq_one_of(const spikeseq_model *model, const float *rows, const int8_t *rows8, const float *unit)
+{
+    return spikeseq_units(model) ? (spikeseq_rows){NULL, rows8, unit} : (spikeseq_rows){rows, NULL, NULL};
+}
+
+static inline spikeseq_rows spikeseq_input_rows(const spikeseq_model *model, uint32_t number)
+{
+    const spikeseq_layer *layer = &model->layers[number];
+    return spikeseq_one_of(model, layer->input_rows, layer->input_rows_int8, layer->input_unit);
+}
+
+static inline spikeseq_rows spikeseq_own_rows(const spikeseq_model *model, uint32_t number)
+{
+    const spikeseq_layer *layer = &model->layers[number];
+    return spikeseq_one_of(model, layer->recurrent_rows, layer->recurrent_rows_int8, layer->recurrent_unit);
+}
+
+static inline spikeseq_rows spikeseq_readout_rows(const spikeseq_model *model)
+{
+    return spikeseq_one_of(model, model->readout_rows, model->readout_int8, model->readout_scale);
+}
 
 /* the code of a layer's outputs, if it sends multi-bit values */
 static inline spikeseq_code spikeseq_code_of(const spikeseq_model *model, uint32_t number)

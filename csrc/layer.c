@@ -107,22 +107,24 @@ static spikeseq_element element_of(spikeseq_stream *stream, uint32_t number, con
     const size_t hidden = spikeseq_hidden(model, number), inputs = spikeseq_inputs(model, number);
     spikeseq_element e = {.stream = stream, .hidden = hidden, .width = spikeseq_width(model, number)};
     const void *rows[2], *first;
+    spikeseq_rows own = {NULL, NULL, NULL}, below_rows = own;
     if (model->layers) {
         e.layer = &model->layers[number];
         rows[0] = e.layer->recurrent_rows, rows[1] = e.layer->input_rows;
         first = stream->drive, e.drive = number ? e.layer->bias : first;
+        own = spikeseq_own_rows(model, number), below_rows = spikeseq_input_rows(model, number);
     } else {
         e.layer8 = &model->layers_int8[number];
         rows[0] = e.layer8->recurrent_rows, rows[1] = e.layer8->input_rows;
         first = stream->drive_int8, e.drive = number ? e.layer8->bias : first;
     }
-    if (model->kind != SPIKESEQ_LIF && model->kind != SPIKESEQ_LEAKY && rows[0])
+    if (model->kind != SPIKESEQ_LIF && model->kind != SPIKESEQ_LEAKY && (spikeseq_coded(model) ? own.rows || own.rows8 : rows[0] != NULL))
         e.sources[e.num_sources++] = (spikeseq_source){.rows = rows[0], .k = stream->h + spikeseq_layer_offset(model, number),
-                                                       .code = spikeseq_code_of(model, number),
+                                                       .code = spikeseq_code_of(model, number), .values = own,
                                                        .rest = stream->rest, .inputs = hidden};
     if (below)
         e.sources[e.num_sources++] =
-            (spikeseq_source){.rows = rows[1], .k = below, .code = spikeseq_code_of(model, number - 1),
+            (spikeseq_source){.rows = rows[1], .k = below, .code = spikeseq_code_of(model, number - 1), .values = below_rows,
                               .rest = stream->rest + 2 * hidden, .inputs = inputs};
     return e;
 }

@@ -43,8 +43,8 @@ void spikeseq_readout(spikeseq_stream *stream)
     memset(stream->total, 0, model->outputs * sizeof *stream->total);
     if (spikeseq_coded(model)) {
         const spikeseq_code code = spikeseq_code_of(model, model->num_layers - 1);
-        did->macs += model->outputs * spikeseq_event_multiply(stream->total, model->readout_rows, model->outputs, code,
-                                                              stream->packets, hidden, stream->list);
+        did->macs += model->outputs * spikeseq_event_multiply(stream->total, spikeseq_readout_rows(model), model->outputs, code,
+                                                              stream->packets, hidden, stream->list, stream->membrane_int8);
     } else if (model->layers) {
         did->acs += model->outputs * spikeseq_event_add(stream->total, model->readout_rows, model->outputs, stream->packets,
                                                         hidden, stream->list);

@@ -20,7 +20,7 @@
  *         I = W x + b + U k[n-1] / T;   above: W k[n] / T of the layer below
  *         z = Q_T(I_z / V + 1/2);   c = clip(I_c, low gam, gam);   s = (1 - z) c + z s
  *         e = e + s;   k = R(T clip(e, low, 1));   e -= k / T        low: -1 where is_signed, else 0; R with shift 1/2
- *     gated, leaky: currents with multi-bit outputs y, one node an element; products with y, of its non-zeros; float32 only
+ *     gated, leaky: currents with multi-bit outputs y, one node an element; products with y, of its non-zeros
  *         I = W x + b + U y[n-1];   above: W y[n] of the layer below; leaky: no U, G = H columns
  *         gated: z = 1 / (1 + exp(-I_z));   s = (1 - z) max(I_c, 0) + z s        leaky: s = I + leak s
  *         e = e + s;   k = Q(code_scale clip(e / M, low, 1)), 0 where |k| <= code_dead;   y = M k / code_scale;   e -= y
@@ -90,6 +90,8 @@ typedef struct {
     const float *input_step;     /* [I] first layer, coded input */
     const float *reach;          /* [1] gated, leaky: M */
     const float *input_reach;    /* [1] first layer, sigma-delta input: its M */
+    const int8_t *input_rows_int8, *recurrent_rows_int8; /* gated, leaky: in place of rows, integers .. */
+    const float *input_unit, *recurrent_unit;            /* [G] .. of this unit; all layers and the readout, or none */
 } spikeseq_layer;
 
 /* The same with int8 weights and int32 sums: after the input product only additions, comparisons and shifts.
@@ -132,7 +134,7 @@ typedef struct {
     const float *readout_bias;    /* [O], or NULL */
     const spikeseq_layer_int8 *layers_int8; /* [num_layers]; NULL for float32 */
     const int8_t *readout_int8;             /* [H][O] instead of readout_rows */
-    const float *readout_scale;             /* [O] their power of two */
+    const float *readout_scale;             /* [O] their power of two; gated, leaky: their unit */
 } spikeseq_model;
 
 /* Operations done, by the rules of spikeseq.energy. Element-wise and 8-bit products are among the macs. A first layer
@@ -162,7 +164,7 @@ typedef struct {
     float *total;                /* [max(O, H)] */
     int8_t *packets;             /* [max(H, I)] */
     uint32_t *list;              /* [2 max(H, I)] addresses of spikes */
-    int32_t *membrane_int8, *drive_int8, *sums; /* int8: [G], [G], [O] */
+    int32_t *membrane_int8, *drive_int8, *sums; /* int8: [G], [G], [O]; gated, leaky: scratch [max(G, O)], -, - */
     int32_t *neurons_int8;       /* int8: [3][H] grid: E, T y, t T y; [4][H] streams */
     uint16_t *scratch;           /* int8: sums of 16 bits */
     void *shared;                /* [G] T > 1: sums that two time steps have in common, float or int32 */

@@ -49,16 +49,18 @@ static void of_pooled(spikeseq_stream *stream, double share)
 {
     const spikeseq_model *model = stream->model;
     const size_t outputs = model->outputs, hidden = spikeseq_last_hidden(model);
+    const spikeseq_rows rows = spikeseq_readout_rows(model);
     spikeseq_counters *did = &stream->counters[model->num_layers];
-    for (size_t o = 0; o < outputs; o++)
-        stream->total[o] = model->readout_bias ? model->readout_bias[o] : 0.0f;
+    memset(stream->total, 0, outputs * sizeof *stream->total);
     for (size_t j = 0; j < hidden; j++) {
         const float value = to_float(stream->sum[j] / share);
         for (size_t o = 0; o < outputs; o++)
-            stream->total[o] += value * model->readout_rows[j * outputs + o];
+            stream->total[o] += value * (rows.rows8 ? (float)rows.rows8[j * outputs + o] : rows.rows[j * outputs + o]);
     }
-    for (size_t o = 0; o < outputs; o++)
-        stream->total[o] = to_float((double)stream->total[o]);
+    for (size_t o = 0; o < outputs; o++) {
+        const float whole = rows.rows8 ? stream->total[o] * rows.unit[o] : stream->total[o];
+        stream->total[o] = to_float((double)whole + (model->readout_bias ? (double)model->readout_bias[o] : 0.0));
+    }
     did->macs += outputs * hidden;
     did->elements++;
 }

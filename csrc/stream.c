@@ -32,6 +32,7 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
     size_t widest = 0;
     for (uint32_t l = 0; l < model->num_layers; l++)
         widest = larger(widest, spikeseq_hidden(model, l));
+    const size_t units = spikeseq_units(model) != 0;
     const size_t columns = larger(gates * widest, outputs), neurons = spikeseq_neurons(model) * widest;
     stream->model = model;
     stream->counters = part(&buffer, model->num_layers + 1, sizeof *stream->counters);
@@ -39,7 +40,7 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
     stream->c = part(&buffer, real * cells, sizeof *stream->c);
     stream->c_int8 = part(&buffer, whole * cells, sizeof *stream->c_int8);
     stream->membrane = part(&buffer, real * gates * widest, sizeof *stream->membrane);
-    stream->membrane_int8 = part(&buffer, whole * gates * widest, sizeof *stream->membrane_int8);
+    stream->membrane_int8 = part(&buffer, whole * gates * widest + units * columns, sizeof *stream->membrane_int8);
     stream->drive = part(&buffer, (real || (direct && inputs > SPIKESEQ_MOST_INPUTS)) * first, sizeof *stream->drive);
     stream->drive_int8 = part(&buffer, whole * first, sizeof *stream->drive_int8);
     stream->neurons = part(&buffer, real * neurons, sizeof *stream->neurons);

@@ -32,7 +32,7 @@ CASES = {
         "time_steps": 2,
         "variant": "v1",
     },
-    "multi-bit outputs": {"cell": "gated_current", "layers": 2, "weights": ["float32"]},
+    "multi-bit outputs": {"cell": "gated_current", "layers": 2},
     "multi-bit outputs, rounded, without recurrent product": {
         "cell": "gated_current",
         "pooling": "mean",
@@ -40,10 +40,9 @@ CASES = {
         "rounding": "nearest",
         "levels": "unsigned",
         "range": "learned",
-        "weights": ["float32"],
     },
-    "published, its input in 6 bits": {"cell": "gated_current", "layers": 2, "input_bits": 6, "weights": ["float32"]},
-    "leaky current": {"cell": "leaky_current", "pooling": None, "first_leak": 0.9, "weights": ["float32"]},
+    "published, its input in 6 bits": {"cell": "gated_current", "layers": 2, "input_bits": 6},
+    "leaky current": {"cell": "leaky_current", "pooling": None, "first_leak": 0.9},
     "8-bit input of a gated current": {"cell": "spiking_gated_current", "time_steps": 2, "input_encoding": "int8"},
     "delta input of streams": {"cell": "stream_lstm", "time_steps": 2, "input_encoding": "delta"},
 }
@@ -71,10 +70,7 @@ def outputs(command, x):
 @pytest.mark.parametrize("case", [*CASES, *LIF])
 def test_every_kind_bit_for_bit(make_program, make_lif, link, expected, case, weights):
     """The promise for float32 is 1e-5; the same operations in the same order leave no difference at all."""
-    settings = dict(CASES[case] if case in CASES else LIF[case])
-    if weights not in settings.pop("weights", [weights]):
-        pytest.skip("runs with float32 weights only")
-    program = (make_program if case in CASES else make_lif)(weights=weights, **settings)
+    program = make_program(weights=weights, **CASES[case]) if case in CASES else make_lif(weights=weights, **LIF[case])
     x = inputs(40)
     wanted = expected(program, x)
     assert len(np.unique(wanted)) > 4

@@ -47,6 +47,7 @@ static void random_floats(made *m)
 
 static void random_integers(made *m)
 {
+    make_float(m, rand() % 4 ? 1.0f : 1e20f);
     make_int8(m);
     const int wild = rand() % 3 ? 40 : 4; /* most models must still pass */
     for (size_t j = 0; j < W; j++) {
@@ -67,7 +68,7 @@ static void random_integers(made *m)
         m->small8[j] = rand() % wild ? rand() % (1 << 16) + 1 : integer();
         m->candidate[j] = (uint8_t)(rand() % wild ? 4 + rand() % 21 : rand());
     }
-    spoil(m->step, I, 100, ALL), spoil(m->out_bias, O, 100, ALL);
+    spoil(m->step, I, 100, ALL), spoil(m->out_bias, O, 100, ALL), spoil(m->unit, W, 200, ALL);
 }
 
 /* numbers of a model's descriptor, pointers left out that may be */

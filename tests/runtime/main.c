@@ -112,7 +112,7 @@ static void bad_codes(made *m)
     m->model.code_dead = 128;
     CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_MODEL);
     make_model(m, GATED, 0);
-    m->model.layers = NULL, m->model.layers_int8 = m->layers8;
+    m->model.layers = NULL, m->model.layers_int8 = m->layers8; /* integers throughout: not of this kind */
     CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_MODEL);
     make_model(m, GATED, 0);
     m->layers[1].reach = NULL;
@@ -125,6 +125,20 @@ static void bad_codes(made *m)
         CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_WEIGHT);
     }
     m->reach[0] = 2.0f;
+    make_model(m, GATED, 1); /* integers and their units */
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_OK);
+    m->unit[W - 1] = 0.0f;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_WEIGHT);
+    m->unit[W - 1] = 1e30f;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_WEIGHT);
+    m->unit[W - 1] = 1.0f, m->layers[1].input_unit = NULL;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_NULL);
+    make_model(m, GATED, 1);
+    m->layers[1].input_rows_int8 = NULL; /* all layers, or none */
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_NULL);
+    make_model(m, GATED, 1);
+    m->layers[0].input_size = (1u << 17) + 1;
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_MODEL);
     make_model(m, GATED + 60, 0); /* its input in a sigma-delta code */
     CHECK(m->model.input_code == SPIKESEQ_SIGMA_DELTA && spikeseq_check(&m->model) == SPIKESEQ_OK);
     m->model.input_scale = 128.0f;
@@ -178,6 +192,7 @@ int main(void)
         make_model(&m, number % MODELS, 0);
         run(&m.model, x);
     }
+    make_float(&m, 1.0f);
     make_int8(&m);
     fill(x, L * I, 100.0f);
     for (unsigned number = 0; number < MODELS; number++) {

@@ -26,7 +26,7 @@ typedef struct {
     int32_t b8[W], levels[16 * 3 * H], gam8[H], small8[H], v8[3 * H], offset8[3 * H];
     uint8_t candidate[H], extra[3 * H];
     uint32_t leak8[3 * H];
-    float scale8[W], out_scale[O];
+    float scale8[W], out_scale[O], unit[W];
     spikeseq_layer layers[2];
     spikeseq_layer_int8 layers8[2];
     spikeseq_model model;
@@ -51,6 +51,11 @@ static void make_float(made *m, float scale)
 {
     fill(m->w, I * W, scale), fill(m->u, H * W, scale), fill(m->b, W, scale), fill(m->offset, 3 * H, scale);
     fill(m->out, H * O, scale), fill(m->out_bias, O, scale);
+    bytes(m->w8, I * W), bytes(m->u8, H * W), bytes(m->out8, H * O); /* of currents, whose other numbers are floats */
+    for (size_t j = 0; j < W; j++)
+        m->unit[j] = scale / 128.0f + 1e-40f;
+    for (size_t o = 0; o < O; o++)
+        m->out_scale[o] = scale / 128.0f + 1e-40f;
     for (size_t j = 0; j < 3 * H; j++)
         m->v[j] = 4.0f, m->leak[j] = (float)(rand() % 257) / 256.0f;
     for (size_t j = 0; j < H; j++)
@@ -83,24 +88,27 @@ static void make_int8(made *m)
 }
 
 /* a model of two layers; `number` picks T, kind, code, readout and pooling, leak and shift or (levels, gated) recurrence,
- * bias, packet, reset, sign and rounding */
+ * bias, packet, reset, sign and rounding; int8: currents with units, too */
 static void make_model(made *m, unsigned number, int int8)
 {
-    const uint32_t steps = 1u << number % 5, kind = number / 5 % (int8 ? 4 : 6), code = number / 30 % 3;
+    const uint32_t steps = 1u << number % 5, kind = number / 5 % 6, code = number / 30 % 3;
     const uint32_t readout = number / 90 % 4, leaky = number / 360 % 2, biased = number / 720 % 2;
     const int lif = kind == SPIKESEQ_LIF, levels = kind == SPIKESEQ_LEVELS, multi = kind >= SPIKESEQ_GATED;
-    const int sigma = multi && code == SPIKESEQ_DELTA; /* of a current, the code of its own kind instead */
+    const int sigma = multi && code != SPIKESEQ_DIRECT; /* of a current, the code of its own kind instead */
+    const int units = multi && int8, floats = multi || !int8;
     const int one = lif || kind == SPIKESEQ_LEAKY, two = levels || kind == SPIKESEQ_GATED;
     const int streams = kind == SPIKESEQ_STREAMS, coded = code != SPIKESEQ_DIRECT, compares = kind == SPIKESEQ_GRID || levels;
     /* from the end of an array: what is read behind the fewer columns of LIF and levels is found */
     const size_t wide = W - (one ? 1 : two ? 2 : 4) * H, in = I * wide, up = H * wide, each = one || two ? 2 * H : 0;
     for (uint32_t l = 0; l < 2; l++) {
         m->layers[l] = (spikeseq_layer){
-            .input_size = l ? H : I, .hidden_size = H, .input_rows = l ? m->u + up : m->w + in,
-            .recurrent_rows = one || (two && leaky) ? NULL : m->u + up, .bias = biased ? m->b + wide : NULL, .threshold = multi ? NULL : m->v + each,
+            .input_size = l ? H : I, .hidden_size = H, .input_rows = units ? NULL : l ? m->u + up : m->w + in,
+            .recurrent_rows = units || one || (two && leaky) ? NULL : m->u + up, .bias = biased ? m->b + wide : NULL, .threshold = multi ? NULL : m->v + each,
             .clip = lif || multi ? NULL : m->gam,
             .leak = kind == SPIKESEQ_LEAKY || (!compares && !multi && leaky) ? m->leak + each : NULL,
-            .reach = multi ? m->reach : NULL, .input_reach = sigma && !l ? m->input_reach : NULL,
+            .reach = multi ? m->reach : NULL, .input_rows_int8 = units ? (l ? m->u8 + up : m->w8 + in) : NULL,
+            .recurrent_rows_int8 = units && two && !leaky ? m->u8 + up : NULL, .input_unit = units ? m->unit + wide : NULL,
+            .recurrent_unit = units ? m->unit + wide : NULL, .input_reach = sigma && !l ? m->input_reach : NULL,
             .offset = streams ? m->offset : NULL, .input_step = coded && !l ? m->step : NULL};
         m->layers8[l] = (spikeseq_layer_int8){
             .input_size = l ? H : I, .hidden_size = H, .input_rows = l ? m->u8 + up : m->w8 + in,
@@ -113,10 +121,10 @@ static void make_model(made *m, unsigned number, int int8)
     }
     m->model = (spikeseq_model){
         .kind = kind, .input_code = sigma ? SPIKESEQ_SIGMA_DELTA : code, .time_steps = steps, .max_packet = biased, .shift = leaky ? 0.0f : 0.5f,
-        .num_layers = 2, .layers = int8 ? NULL : m->layers, .reset = biased, .is_signed = biased, .code_scale = 31.5f, .input_scale = 7.5f, .code_dead = 3 * leaky,
+        .num_layers = 2, .layers = floats ? m->layers : NULL, .reset = biased, .is_signed = biased, .code_scale = 31.5f, .input_scale = 7.5f, .code_dead = 3 * leaky,
         .code_nearest = biased, .pooling = readout ? readout - 1 : 0,
         .outputs = readout ? O : 0, .readout_rows = int8 ? NULL : m->out, .readout_bias = m->out_bias,
-        .layers_int8 = int8 ? m->layers8 : NULL, .readout_int8 = int8 ? m->out8 : NULL,
+        .layers_int8 = floats ? NULL : m->layers8, .readout_int8 = int8 ? m->out8 : NULL,
         .readout_scale = int8 ? m->out_scale : NULL};
 }
 

@@ -23,7 +23,7 @@ CASES = [
     for code in ("direct", "int8", "delta")
     for weights in ("float32", "int8")
 ]
-CASES += [(cell, "direct", "float32") for cell in ("gated_current", "leaky_current")]  # they have no other
+CASES += [(cell, "direct", weights) for cell in ("gated_current", "leaky_current") for weights in ("float32", "int8")]
 ALL = pytest.mark.parametrize(("cell", "code", "weights"), CASES)
 
 

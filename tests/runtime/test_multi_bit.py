@@ -1,5 +1,7 @@
 """Gated and leaky currents with multi-bit outputs: the model's levels, products of what is not 0, the norm in the weights."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -89,6 +91,60 @@ def test_coded_inputs(cell, rounding, range):
     assert not stream.state()["input"].any()
 
 
+def rounded(model):
+    """The same model with the weights that int8 stands for, its norms folded in."""
+    clone = copy.deepcopy(model)
+
+    def to_eight_bits(weight):
+        unit = (weight.abs().amax(1, keepdim=True) / 127).float()
+        return (weight / unit).round() * unit
+
+    with torch.no_grad():
+        for name, weight in clone.named_parameters():
+            if "weight" in name:
+                part = name.rsplit("_", 1)[-1]
+                gain = 1.0
+                if "weight_ih" in name and (own := clone.values(part)) and "norm_gain" in own:
+                    gain = (own["norm_gain"] * torch.rsqrt(own["norm_var"] + 1e-5))[:, None]
+                weight.copy_(to_eight_bits(weight * gain) / gain)
+    return clone
+
+
+@pytest.mark.parametrize("options", [{}, {"input_bits": 6}, {"batch_norm": False}])
+@pytest.mark.parametrize("cell", ["v1", "v2", "leaky"])
+def test_int8_weights_are_the_model_with_rounded_weights(cell, options, tmp_path):
+    model = layer(cell, 2, **options)
+    x = torch.randn(L, 3, I)
+    with torch.no_grad():
+        expected = rounded(model)(x)[0].numpy()
+        assert np.abs(expected - model(x)[0].numpy()).max() > 0.01  # else the rounding would not show
+    program = runtime.compile(model, "int8")
+    assert program.nbytes < 0.7 * runtime.compile(model).nbytes
+    again = Program.load(program.save(tmp_path / "model.spk"))
+    assert again.settings == program.settings
+    stream = again.stream(3)
+    np.testing.assert_allclose(steps(stream, x.numpy()), expected, atol=TOLERANCE)
+    assert_same_counts(stream, count(rounded(model), x))
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_int8_readout_of_spikes_and_values(pooling):
+    torch.manual_seed(2)
+    model = trained_like(SequenceClassifier(I, H, 5, "gated_current", pooling=pooling))
+    x = torch.randn(L, 3, I)
+    x[3] = x[3].sign()  # an element of spikes among others
+    program = runtime.compile(model, "int8")
+    unit = program.readout.scale
+    np.testing.assert_allclose(
+        program.readout.rows * unit, model.readout.weight.detach().numpy().T, atol=unit.max() / 2
+    )
+    with torch.no_grad():
+        model.rnn = rounded(model.rnn)
+        model.readout.weight.copy_(torch.from_numpy((program.readout.rows * unit).T))
+        expected = model(x.transpose(0, 1)).numpy()
+    np.testing.assert_allclose(program.stream(3).run(x.numpy()), expected, atol=1e-4)
+
+
 def test_an_element_by_hand():
     """One unit, M = 2, 3 levels rounded: currents of ln 3 / 2 and so on are short to write down."""
     model = snn.GatedCurrent(
@@ -146,7 +202,7 @@ def test_a_leak_above_one_stays_finite():
     ("options", "weights", "what"),
     [
         ({"bits": 8, "levels": "unsigned", "threshold_levels": 0}, "float32", "255 levels, more than 127"),
-        ({}, "int8", "float32 weights only"),
+        ({}, "int4", "weights='int4'"),
     ],
 )
 def test_what_cannot_run_is_refused(options, weights, what):

@@ -42,6 +42,8 @@ class LayerArrays(NamedTuple):
     input_step: Array | None = None  # [I] first layer, coded input; input_rows are then for one step
     reach: Array | None = None  # [1] gated, leaky: M
     input_reach: Array | None = None  # [1] first layer, sigma-delta input: its M
+    input_unit: Array | None = None  # [G] gated, leaky with int8 weights: rows are integers of this unit
+    recurrent_unit: Array | None = None  # [G]
 
 
 class Int8Arrays(NamedTuple):
@@ -97,6 +99,11 @@ class Settings:
         return {"lif": 1, "leaky": 1, "levels": 2, "gated": 2}.get(self.kind, 4)
 
     @property
+    def whole(self) -> bool:
+        """Whether states and sums are integers: int8 weights of all kinds but the multi-bit ones, whose rows alone are."""
+        return self.weights == "int8" and self.kind not in CODED
+
+    @property
     def nodes(self) -> int:
         """Nodes of an element: T, or the one of currents, which sends all at once."""
         return 1 if self.kind in ("levels", *CODED) else self.time_steps
@@ -137,12 +144,9 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(f"max_packet={packet!r}: pass 0 (no limit) to {MOST_PACKET}")
     if shift not in (0, 0.5):
         raise ConfigError(f"shift={shift!r}: pass 0.5 or 0.0")
-    if settings.kind in CODED and settings.weights != "float32":
-        raise ConfigError(
-            f"weights={settings.weights!r}: currents with multi-bit outputs ({settings.kind}) run with float32 weights only"
-        )
-    if settings.input_code == "sigma_delta" and settings.kind not in CODED:
-        raise ConfigError(f"input_code='sigma_delta' with kind={settings.kind!r}: only {' and '.join(CODED)} have it")
+    codes = ("direct", "sigma_delta") if settings.kind in CODED else CODES[:-1]
+    if settings.input_code not in codes:
+        raise ConfigError(f"input_code={settings.input_code!r} with kind={settings.kind!r}: pass one of {codes}")
     dead = settings.code_dead
     for name in ("code_scale", "input_scale"):
         scale = getattr(settings, name)
@@ -164,14 +168,16 @@ def layer_spec(settings: Settings, number: int, width: int, hidden: int) -> Spec
     first, streams, levels = number == 0, settings.kind == "streams", settings.kind == "levels"
     recurs = settings.gates == 4 or (settings.gates == 2 and settings.recurrent)
     multi_bit = settings.kind in CODED
+    scaled, rows = multi_bit and settings.weights == "int8", "|i1" if settings.weights == "int8" else "<f4"
     spec: Mapping[str, tuple[str, tuple[int, ...], bool]]  # the last: whether this layer has it
-    if settings.weights == "float32":
+    if not settings.whole:
         spec = {
-            "input_rows": ("<f4", (width, *wide), True), "recurrent_rows": ("<f4", (hidden, *wide), recurs),
+            "input_rows": (rows, (width, *wide), True), "recurrent_rows": (rows, (hidden, *wide), recurs),
             "bias": ("<f4", wide, True), "threshold": ("<f4", each, not multi_bit),
             "clip": ("<f4", units, not lif and not multi_bit),
             "leak": ("<f4", each, settings.kind in ("lif", "streams", "leaky")), "offset": ("<f4", each, streams),
             "reach": ("<f4", (1,), multi_bit), "input_reach": ("<f4", (1,), first and settings.input_code == "sigma_delta"),
+            "input_unit": ("<f4", wide, scaled), "recurrent_unit": ("<f4", wide, scaled and recurs),
         }  # fmt: skip
     else:
         spec = {

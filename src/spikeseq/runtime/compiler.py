@@ -9,7 +9,7 @@ from torch import nn
 from spikeseq.errors import ConfigError
 from spikeseq.nn.sequential import Sequential
 from spikeseq.runtime.arrays import check_settings
-from spikeseq.runtime.int8 import int8_layer, int8_readout
+from spikeseq.runtime.int8 import int8_layer, int8_readout, unit_layer, unit_readout
 from spikeseq.runtime.membrane import membrane_arrays
 from spikeseq.runtime.program import Program
 from spikeseq.runtime.recurrent import recurrent_arrays
@@ -23,7 +23,8 @@ def compile(model: nn.Module, weights: Literal["float32", "int8"] = "float32") -
              Or a Sequential of Linear and LIF (IF), once or more, and Linear with Integrator or Last, or nothing, behind.
              Numbers outside float32 are refused, others are rounded.
     weights  "float32", or "int8": rounded to 8 bits with a power-of-two scale for each channel, sums of 32 bits, leaks
-             rounded to multiples of 2^-8 (gates of a StreamLSTM) or 2^-16 (LIF)
+             rounded to multiples of 2^-8 (gates of a StreamLSTM) or 2^-16 (LIF); of currents with multi-bit outputs
+             the weights alone, with any scale
     Raises ConfigError naming the module that cannot run.
     """
     if not isinstance(model, nn.Module):
@@ -33,5 +34,7 @@ def compile(model: nn.Module, weights: Literal["float32", "int8"] = "float32") -
     check_settings(settings)
     if weights == "float32":
         return Program(settings, layers, readout)
+    if not settings.whole:
+        return Program(settings, [unit_layer(layer) for layer in layers], readout and unit_readout(readout))
     eight = [int8_layer(layer, number, settings) for number, layer in enumerate(layers)]
     return Program(settings, eight, readout and int8_readout(readout))

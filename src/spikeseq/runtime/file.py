@@ -97,7 +97,7 @@ def _build(header: Any, data: bytes) -> tuple[Settings, list[LayerArrays | Int8A
 
     settings = Settings(**{**header["settings"], "names": tuple(header["settings"]["names"])})
     check_settings(settings)
-    made: Any = Int8Arrays if settings.weights == "int8" else LayerArrays
+    made: Any = Int8Arrays if settings.whole else LayerArrays
     layers: list[LayerArrays | Int8Arrays] = []
     for number, (width, hidden, optional) in enumerate(header["layers"]):
         found = take(layer_spec(settings, number, width, hidden), optional)

@@ -18,6 +18,7 @@ LARGEST_SUM, LARGEST_CODED, LARGEST_CLIP = 1 << 26, 1 << 30, 512.0
 LARGEST_DRIVE = {"grid": 1 << 24, "streams": 1 << 24, "lif": 1 << 20, "levels": 1 << 24}  # of T of them
 THRESHOLD = 1 << 12  # units of V of a LIF network's first layer, to which no spike adds a row
 DOWN, UP = -30, 24  # s_j - r_j of a coded input
+SMALLEST_UNIT = 1e-30
 
 
 def int8_layer(layer: LayerArrays, number: int, settings: Settings) -> Int8Arrays:
@@ -48,6 +49,28 @@ def int8_readout(readout: ReadoutArrays) -> ReadoutArrays:
     """Return the readout with int8 weights."""
     s = np.minimum(_largest(readout.rows), MOST_OWN)
     return ReadoutArrays(_rounded(readout.rows, s), (2.0**-s).astype(np.float32), readout.bias, readout.pooling)
+
+
+def unit_layer(layer: LayerArrays) -> LayerArrays:
+    """Return a layer of multi-bit values with int8 weights ``round(w / unit)``, a unit for each channel of each matrix."""
+    rows, unit = _units(layer.input_rows)
+    made = layer._replace(input_rows=rows, input_unit=unit)
+    if layer.recurrent_rows is None:
+        return made
+    rows, unit = _units(layer.recurrent_rows)
+    return made._replace(recurrent_rows=rows, recurrent_unit=unit)
+
+
+def unit_readout(readout: ReadoutArrays) -> ReadoutArrays:
+    """Return its readout in the same manner."""
+    rows, unit = _units(readout.rows)
+    return ReadoutArrays(rows, unit, readout.bias, readout.pooling)
+
+
+def _units(rows: Array) -> tuple[np.ndarray, Array]:
+    most = np.maximum(np.abs(rows).max(0, initial=0), SMALLEST_UNIT * 127)
+    unit = (most / 127).astype(np.float32)
+    return np.clip(np.round(rows / unit), -127, 127).astype(np.int8), unit
 
 
 def _scale(layer: LayerArrays, number: int, settings: Settings, most: np.ndarray | float) -> np.ndarray:

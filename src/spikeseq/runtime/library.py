@@ -42,6 +42,8 @@ class LayerC(Structure):
         ("input_rows", FloatPointer), ("recurrent_rows", FloatPointer), ("bias", FloatPointer),
         ("threshold", FloatPointer), ("clip", FloatPointer), ("leak", FloatPointer), ("offset", FloatPointer),
         ("input_step", FloatPointer), ("reach", FloatPointer), ("input_reach", FloatPointer),
+        ("input_rows_int8", Byte), ("recurrent_rows_int8", Byte),
+        ("input_unit", FloatPointer), ("recurrent_unit", FloatPointer),
     ]  # fmt: skip
 
 

@@ -63,20 +63,21 @@ class Program:
 
     def _model(self) -> lib.ModelC:
         """The descriptor; its pointers lead into the arrays that this program keeps."""
-        eight, own, readout = self.settings.weights == "int8", self.settings, self.readout
+        own, readout = self.settings, self.readout
+        eight, whole = own.weights == "int8", own.whole
         made = [
-            _layer(arrays, hidden, lib.LayerInt8C if eight else lib.LayerC, int(own.kind == "streams"))
+            _layer(arrays, hidden, lib.LayerInt8C if whole else lib.LayerC, int(own.kind == "streams"))
             for arrays, hidden in zip(self.layers, self.hidden_sizes, strict=True)
         ]
         self._made = (type(made[0]) * len(made))(*made)
         rows = readout.rows if readout else None
         return lib.ModelC(
             KINDS.index(own.kind), CODES.index(own.input_code), own.time_steps, own.max_packet, own.shift,
-            len(made), None if eight else self._made,
+            len(made), None if whole else self._made,
             RESETS.index(own.reset), own.is_signed, own.code_scale, own.input_scale, own.code_dead, own.code_nearest,
             POOLING.index(readout.pooling) if readout else 0, self.output_size if readout else 0,
             None if eight else _pointer(rows), _pointer(readout.bias if readout else None),
-            self._made if eight else None, _pointer(rows, lib.Byte) if eight else None,
+            self._made if whole else None, _pointer(rows, lib.Byte) if eight else None,
             _pointer(readout.scale if readout else None),
         )  # fmt: skip
 
@@ -137,7 +138,10 @@ class Program:
 
 
 def _layer(arrays: LayerArrays | Int8Arrays, hidden: int, kind: Any, elsewhere: int) -> Any:
-    types = [field[1] for field in kind._fields_ if field[0] in arrays._fields]
-    pointers = [_pointer(a, t) for a, t in zip(arrays, types, strict=True)]
+    types, pointers = dict(kind._fields_), {}
+    for name, array in arrays._asdict().items():
+        units = kind is lib.LayerC and array is not None and array.dtype == np.int8
+        field = f"{name}_int8" if units else name
+        pointers[field] = _pointer(array, types[field])
     leaks = torch.ones(hidden) if arrays.leak is None else torch.from_numpy(arrays.leak.astype(np.float64))
-    return kind(len(arrays.input_rows), hidden, *leak_operations(leaks, elsewhere), *pointers)
+    return kind(len(arrays.input_rows), hidden, *leak_operations(leaks, elsewhere), **pointers)

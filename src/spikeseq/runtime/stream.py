@@ -169,7 +169,7 @@ def _apart(layer: Mapping[str, int]) -> list[dict[str, int]]:
 def _views(program: Program, row: Any) -> dict[str, NDArray[Any]]:
     """The state of one sequence where it lies."""
     own, units, as_array = program.settings, program.hidden_sizes, np.ctypeslib.as_array
-    eight = own.weights == "int8"
+    eight = own.whole
     spikes: tuple[int, ...] = (len(units), own.time_steps, units[0])
     cells = spikes
     if own.kind == "lif":
