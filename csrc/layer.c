@@ -118,7 +118,8 @@ static spikeseq_element element_of(spikeseq_stream *stream, uint32_t number, con
         rows[0] = e.layer8->recurrent_rows, rows[1] = e.layer8->input_rows;
         first = stream->drive_int8, e.drive = number ? e.layer8->bias : first;
     }
-    if (model->kind != SPIKESEQ_LIF && model->kind != SPIKESEQ_LEAKY && (spikeseq_coded(model) ? own.rows || own.rows8 : rows[0] != NULL))
+    const int there = spikeseq_coded(model) ? own.rows || own.rows8 : rows[0] != NULL;
+    if (there && model->kind != SPIKESEQ_LIF && model->kind != SPIKESEQ_LEAKY)
         e.sources[e.num_sources++] = (spikeseq_source){.rows = rows[0], .k = stream->h + spikeseq_layer_offset(model, number),
                                                        .code = spikeseq_code_of(model, number), .values = own,
                                                        .rest = stream->rest, .inputs = hidden};
