@@ -50,6 +50,28 @@ ACCURACIES = re.compile(r"^\| (\w+/\w+) \| ([\d.]+) \| ([\d.]+) \| [\d,]+ \|$", 
 PAGES = "".join((ROOT / "docs" / page).read_text() for page in ("membrane.md", "speech.md"))
 
 
+TRANSLATED = re.compile(
+    r"^\| .*\(`(\w+)`\)\**\s*\| ([\d.]+) \| ([\d.]+) \| ([\d,]+) \| ([\d.]+) \| ([\d.]+) \| (\d+) \| (\d+) \| (\d+) \|$",
+    re.M,
+)
+
+
+@pytest.mark.parametrize(
+    "row", TRANSLATED.findall((ROOT / "docs" / "translation.md").read_text()), ids=lambda row: row[0]
+)
+def test_figures_of_translation_are_those_of_the_records(row):
+    name, bleu, greedy, parameters, macs, acs, *energy = row
+    (record,) = read_records(ROOT / "results" / "multi30k" / name)  # one seed, as the page says
+    found = record.metrics
+    assert float(bleu) == pytest.approx(found["test_bleu"], abs=0.005)
+    assert float(greedy) == pytest.approx(found["test_bleu_greedy"], abs=0.005)
+    assert int(parameters.replace(",", "")) == found["parameters"]
+    counted = [found["macs_per_sentence"], found["acs_per_sentence"]]
+    assert [float(macs), float(acs)] == pytest.approx([value / 1e6 for value in counted], abs=0.05)
+    prices = [found[f"energy_{name}_per_sentence_pj"] for name in ("fp32", "int32", "int32_sram")]
+    assert [float(price) for price in energy] == pytest.approx([price / 1e6 for price in prices], abs=0.5)
+
+
 @pytest.mark.parametrize("row", ACCURACIES.findall(PAGES), ids=lambda row: row[0])
 def test_figures_of_systems_are_those_of_the_records(row):
     name, test, valid = row
@@ -75,4 +97,5 @@ def test_figures_of_the_readme_are_those_of_the_records(row):
 def test_the_tables_were_found():
     assert len(GAINS.findall((ROOT / "README.md").read_text())) >= 8
     assert len(ACCURACIES.findall(PAGES)) >= 4
+    assert len(TRANSLATED.findall((ROOT / "docs" / "translation.md").read_text())) >= 5
     assert len(ROW.findall((ROOT / "docs" / "choose.md").read_text())) >= 8
