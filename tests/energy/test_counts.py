@@ -165,6 +165,28 @@ def test_fused_layers(fused, gates, layers, both, first):
     assert own == counts
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("cell", "fused"), [(nn.LSTMCell, nn.LSTM), (nn.GRUCell, nn.GRU)])
+def test_cells_in_a_loop_cost_what_the_fused_layer_costs(cell, fused, bias):
+    class Loop(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l0 = cell(I, H, bias=bias)
+
+        def forward(self, x):
+            state = None
+            for element in x:
+                state = self.l0(element, state)
+            return state
+
+    x = torch.zeros(L, B, I)
+    assert count(Loop(), [x]) == count(fused(I, H, bias=bias), [x])
+
+
+def test_a_cell_of_an_rnn():
+    assert count(nn.RNNCell(I, H), [torch.zeros(B, I)]).macs_per_element == H * (I + H)
+
+
 @pytest.mark.parametrize("kind", [snn.SpikingLSTM, snn.StreamLSTM])
 def test_spikes_of_a_given_state_are_added(kind):
     """A sequence in two parts costs what it costs in one: the second part hears the last spikes of the first."""

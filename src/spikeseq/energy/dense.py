@@ -4,7 +4,7 @@ Per sequence element, H units, I inputs::
 
     LSTM       MACs 4 H (I + H) + 3 H      products f c, i g, o tanh(c); with proj_size P: 4 H (I + P) + 3 H + P H
     GRU        MACs 3 H (I + H) + 3 H      products r u, (1 - z) n, z h
-    RNN        MACs H (I + H)
+    RNN        MACs H (I + H);  LSTMCell, GRUCell, RNNCell: the same for each call
     Linear     MACs O I;  of spikes (k / T, where the model has spiking layers of T time steps): ACs O sum |k|;
                behind a T-level quantised layer that does not spike: MACs of ceil(log2(T + 1)) bits;
                of the multi-bit values of a layer in the model: low MACs O nnz
@@ -93,6 +93,17 @@ def fused(module: nn.LSTM | nn.GRU, call: Call) -> list[LayerCount]:
         for suffix in ("", "_reverse")[:directions]:
             found.append(LayerCount(f"{call.name}.l{layer}{suffix}".lstrip("."), **made))
     return found
+
+
+@register(nn.LSTMCell, nn.GRUCell, nn.RNNCell)
+def cell(module: nn.RNNCellBase, call: Call) -> list[LayerCount]:
+    """One element of each row; called along a sequence it costs what the fused layer costs."""
+    rows = float(call.argument(0, "input").shape[:-1].numel())
+    hidden = module.hidden_size
+    gates = module.weight_hh.shape[0] // hidden
+    one = dense_recurrent(gates, module.input_size, hidden, (4 if gates > 1 else 1) if module.bias else 0)
+    words: dict[str, Any] = {"weight_words": one["weight_reads"], "state_words": one["state_reads"]}
+    return [LayerCount(call.name, **times(one, rows), elements=rows, recurrent=True, **words)]
 
 
 @register(nn.Linear)
