@@ -8,6 +8,7 @@ PyTorch; without the readout, on the test split's elements, in interleaved block
 
 from __future__ import annotations
 
+import itertools
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +22,8 @@ from runtime_ours import contender
 from runtime_timing import Contender, compare, play
 from spikeseq import runtime
 from spikeseq.data import Split
-from spikeseq.errors import SpikeseqError
+from spikeseq.errors import ConfigError, SpikeseqError
+from spikeseq.nn import SequenceClassifier
 from spikeseq.nn.checkpoint import load_model
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.fuse import compiling
@@ -31,11 +33,14 @@ BASELINE, GRU = "torch.nn.LSTMCell", "torch.nn.GRUCell"
 BLOCK, TIMED = 100, 400  # elements of a block; elements that take turns
 COLUMNS = (
     Column("model"), Column("seed", digits=0), Column("weights"), Column("torch", "PyTorch, %"),
-    Column("runtime", "runtime, %"), Column("labels", "other labels", digits=0), Column("sent", "outputs not 0, %", digits=1),
+    Column("runtime", "runtime, %"), Column("labels", "other labels", digits=0), Column("sent", "sent / chances, %", digits=1),
     Column("median_us", "us / element"), Column("speed", "times LSTMCell"), Column("gru_speed", "times GRUCell"),
     Column("kib", "KiB of weights", digits=0),
 )  # fmt: skip
-NOTE = "Whole test splits; medians of interleaved blocks. Other labels: sequences classified otherwise than by PyTorch."
+NOTE = (
+    "Whole test splits; medians of interleaved blocks. Other labels: sequences classified otherwise than by PyTorch. "
+    "Chances: units times time steps; multi-bit outputs that are not 0 count once, spikes each."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(path: str, weights: str, options: Namespace) -> dict[str, Any]:
     """One row. Raises SpikeseqError for a model that the runtime does not run."""
     model, _, notes = load_model(path)
+    if not isinstance(model, SequenceClassifier):
+        raise ConfigError(f"{type(model).__name__}: no classifier with recurrent layers")
     program = runtime.compile(model, weights)  # type: ignore[arg-type]
     layer = runtime.compile(model.rnn, weights)  # type: ignore[arg-type]
     recipe = notes["recipe"]
@@ -82,7 +89,7 @@ def measure(path: str, weights: str, options: Namespace) -> dict[str, Any]:
 def labels(
     model: torch.nn.Module, program: runtime.Program, x: torch.Tensor, batch: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Labels by PyTorch and by the runtime, and the share of the last layer's outputs that are not 0."""
+    """Labels by PyTorch and by the runtime, and what the last layer sent for each chance that it had."""
     expected, found, sent, elements = [], [], 0, 0
     for part in x.split(batch):
         with compiling("never"):
@@ -99,25 +106,26 @@ def times(layer: runtime.Program, x: torch.Tensor, options: Namespace) -> dict[s
     """Microseconds of an element, and how many times as fast as the cells."""
     length = x.shape[1]
     elements = x[: -(-TIMED // length)].reshape(-1, x.shape[2]).contiguous()
-    hidden = layer.hidden_sizes[-1]
     contenders = {
         "ours": contender(layer, layer.settings.weights, elements.numpy(), length).contender,
-        BASELINE: _cell(torch.nn.LSTMCell(x.shape[2], hidden), elements),
-        GRU: _cell(torch.nn.GRUCell(x.shape[2], hidden), elements),
+        BASELINE: _cells(torch.nn.LSTMCell, [x.shape[2], *layer.hidden_sizes], elements),
+        GRU: _cells(torch.nn.GRUCell, [x.shape[2], *layer.hidden_sizes], elements),
     }
     kept = play(contenders, 2 if options.quick else options.rounds, BLOCK, lambda: None)
     by_lstm, by_gru = compare(kept, BASELINE)["ours"], compare(kept, GRU)["ours"]
     return {"median_us": by_lstm.median_us, "speed": by_lstm.speed, "gru_speed": by_gru.speed}
 
 
-def _cell(cell: torch.nn.RNNCellBase, elements: torch.Tensor) -> Contender:
-    """A cell that carries its own state."""
-    state: Any = None
+def _cells(kind: Any, sizes: Sequence[int], elements: torch.Tensor) -> Contender:
+    """As many cells as the model has layers, one above the other; they carry their own states."""
+    cells = [kind(width, hidden) for width, hidden in itertools.pairwise(sizes)]
+    states: list[Any] = [None] * len(cells)
 
     @torch.inference_mode()
     def run(x: torch.Tensor) -> None:
-        nonlocal state
-        state = cell(x, state)
+        for number, cell in enumerate(cells):
+            states[number] = cell(x, states[number])
+            x = states[number][0] if isinstance(states[number], tuple) else states[number]
 
     return Contender(run, list(elements.unsqueeze(1)))
 

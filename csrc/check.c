@@ -5,7 +5,8 @@
 #include "internal.h"
 
 /* No sum of rows overflows: 2^16 units x 31 spikes x 1e30; nor does c, which stops growing where gam is half its last bit.
- * With a finite drive, no state and no output of a checked model is ever NaN or infinite. */
+ * Multi-bit values: 2^17 products of at most 1e30 (rows_fit). With a finite drive, no state and no output of a checked model is
+ * ever NaN or infinite. */
 static const float LARGEST = 1e30f;
 
 uint32_t spikeseq_abi(void) { return SPIKESEQ_ABI; }
@@ -15,8 +16,8 @@ const char *spikeseq_message(spikeseq_status status)
     switch (status) {
     case SPIKESEQ_OK: return "ok";
     case SPIKESEQ_NULL: return "a pointer that must be there is NULL";
-    case SPIKESEQ_BAD_MODEL: return "the model's sizes, time steps, shift, packet limit or pooling are out of range";
-    case SPIKESEQ_BAD_WEIGHT: return "a weight is not in [-1e30, 1e30], a threshold, clip range, range M or step not in (0, 1e30], a leak not in [0, 1], or a clip range or product of levels or currents beyond its limit";
+    case SPIKESEQ_BAD_MODEL: return "the model's sizes, time steps, shift, packet limit, pooling or levels of a code are out of range";
+    case SPIKESEQ_BAD_WEIGHT: return "a weight, threshold, range, step or leak is out of its range, or a weight times a range M is";
     case SPIKESEQ_BAD_SIZE: return "a length is not the model's";
     case SPIKESEQ_BAD_BUFFER: return "the buffer is too small or its address is no multiple of 8";
     case SPIKESEQ_NOT_FINITE: return "a value is NaN or infinite";
@@ -63,8 +64,8 @@ static int bad_code(const spikeseq_model *model)
     const int coded = model->input_code == SPIKESEQ_SIGMA_DELTA;
     if (!coded && model->input_code != SPIKESEQ_DIRECT)
         return 1;
-    return !model->layers || !(model->code_scale > 0.0f && model->code_scale < most) || model->code_dead > 127 ||
-           model->code_nearest > 1 || (coded && !(model->input_scale > 0.0f && model->input_scale < most));
+    return !model->layers || !(model->code_scale >= 1.0f && model->code_scale < most) || model->code_dead > 127 ||
+           model->code_nearest > 1 || (coded && !(model->input_scale >= 1.0f && model->input_scale < most));
 }
 
 /* rows that values up to M (NULL: any) meet: no product is beyond LARGEST */
@@ -137,6 +138,9 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model)
     for (uint32_t l = 0; l < model->num_layers; l++) {
         if (model->layers ? missing(&model->layers[l], model, l) : missing_int8(&model->layers_int8[l], model, l))
             return SPIKESEQ_NULL;
+        const spikeseq_layer *layer = model->layers ? &model->layers[l] : NULL;
+        if (layer && spikeseq_units(model) && (layer->input_rows || layer->recurrent_rows || model->readout_rows))
+            return SPIKESEQ_BAD_MODEL; /* one form of rows, or the other */
         const uint32_t most = spikeseq_units(model) ? 1u << 17 : 1u << 20; /* products of 127 and 128 fit 32 bits */
         if (!size_within(spikeseq_inputs(model, l), most) || !size_within(spikeseq_hidden(model, l), 1u << 16) ||
             (l && spikeseq_inputs(model, l) != spikeseq_hidden(model, l - 1)))

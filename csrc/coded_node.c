@@ -6,13 +6,7 @@
 
 #include "internal.h"
 
-static SPIKESEQ_INLINE float within(float value, float low, float high)
-{
-    value = value > low ? value : low; /* a NaN becomes low: no conversion below is undefined */
-    return value < high ? value : high;
-}
-
-static SPIKESEQ_INLINE float bounded(float value) { return within(value, -SPIKESEQ_LARGEST_V, SPIKESEQ_LARGEST_V); }
+static SPIKESEQ_INLINE float bounded(float value) { return spikeseq_between(value, -SPIKESEQ_LARGEST_V, SPIKESEQ_LARGEST_V); }
 
 SPIKESEQ_HOT uint64_t spikeseq_sigma_delta(const spikeseq_model *model, spikeseq_code code, float low, float dead, size_t count,
                                            const float *restrict value, float *restrict rest, int8_t *restrict k)
@@ -20,7 +14,7 @@ SPIKESEQ_HOT uint64_t spikeseq_sigma_delta(const spikeseq_model *model, spikeseq
     const float half = model->code_nearest ? 0.5f : 0.0f;
     uint32_t sent = 0;
     for (size_t j = 0; j < count; j++) {
-        const float sum = bounded(rest[j] + value[j]), u = within(sum / code.reach, low, 1.0f) * code.scale;
+        const float sum = bounded(rest[j] + value[j]), u = spikeseq_between(sum / code.reach, low, 1.0f) * code.scale;
         const float whole = floorf(fabsf(u) + half), size = whole > dead ? whole : 0.0f, level = u < 0.0f ? -size : size;
         rest[j] = sum - spikeseq_value(code, level);
         k[j] = (int8_t)level;
@@ -33,7 +27,7 @@ SPIKESEQ_HOT static void gated(const float *restrict current, float *restrict ke
 {
     for (size_t j = 0; j < hidden; j++) {
         const float z = 1.0f / (1.0f + expf(-current[j]));
-        kept[j] = (1.0f - z) * within(current[hidden + j], 0.0f, SPIKESEQ_LARGEST_V) + z * kept[j];
+        kept[j] = (1.0f - z) * spikeseq_between(current[hidden + j], 0.0f, SPIKESEQ_LARGEST_V) + z * kept[j];
     }
 }
 

@@ -1,4 +1,4 @@
-/* Four inputs times four rows of int8 weights, added to int32 sums: the inner loop of every product with inputs.
+/* Four values times four rows of int8 weights, added to int32 sums: the inner loop of every such product.
  *
  * x86 multiplies pairs of 16-bit numbers and adds each pair up in one instruction, which gcc 12 finds in no loop over
  * columns: hence the intrinsics (docs/experiments.md, session 6). The plain loop behind them gives the same integers.
@@ -59,14 +59,12 @@ SPIKESEQ_HOT static void plain(int32_t *restrict sum, const int8_t *restrict a, 
         sum[j] += (p * a[j] + q * b[j]) + (r * c[j] + s * d[j]);
 }
 
-void spikeseq_four_rows(int32_t *sum, const int8_t *rows, size_t width, const int16_t *k, size_t there)
+void spikeseq_four_rows(int32_t *sum, const int8_t *const rows[4], size_t width, const int16_t k[4])
 {
-    const int8_t *a = rows, *b = there > 1 ? rows + width : a; /* what is not there is a factor 0 of a row that is */
-    const int8_t *c = there > 2 ? rows + 2 * width : a, *d = there > 3 ? rows + 3 * width : a;
     size_t done = 0;
 #ifdef WITH_AVX2
     if (HAS_AVX2())
-        done = sixteen_at_a_time(sum, a, b, c, d, width, k);
+        done = sixteen_at_a_time(sum, rows[0], rows[1], rows[2], rows[3], width, k);
 #endif
-    plain(sum, a, b, c, d, done, width, k);
+    plain(sum, rows[0], rows[1], rows[2], rows[3], done, width, k);
 }

@@ -7,16 +7,10 @@
 
 #include "internal.h"
 
-static inline float within(float value, float low, float high)
-{
-    value = value > low ? value : low; /* a NaN becomes low: no conversion below is undefined */
-    return value < high ? value : high;
-}
-
 /* Q_T(hs(a)) */
 static inline float gate(float a, float threshold, float steps, float share, float shift)
 {
-    return within(floorf(steps * (a / threshold + 0.5f) + shift), 0.0f, steps) * share;
+    return spikeseq_between(floorf(steps * (a / threshold + 0.5f) + shift), 0.0f, steps) * share;
 }
 
 SPIKESEQ_HOT void spikeseq_grid_cell(const spikeseq_layer *layer, uint32_t steps, uint32_t t, float shift,
@@ -31,10 +25,10 @@ SPIKESEQ_HOT void spikeseq_grid_cell(const spikeseq_layer *layer, uint32_t steps
         const float i = gate(a_i[j] * mean, v_i[j], levels, share, shift);
         const float f = gate(a_f[j] * mean, v_f[j], levels, share, shift);
         const float o = gate(a_o[j] * mean, v_o[j], levels, share, shift);
-        const float g = within(a_g[j] * mean, -gam[j], gam[j]);
+        const float g = spikeseq_between(a_g[j] * mean, -gam[j], gam[j]);
         const float next = f * c[j] + i * g;
         c[j] = next;
-        y[j] = o * within(next, -1.0f, 1.0f);
+        y[j] = o * spikeseq_between(next, -1.0f, 1.0f);
     }
 }
 
@@ -45,7 +39,7 @@ SPIKESEQ_HOT uint64_t spikeseq_grid_spikes(uint32_t t, float shift, float limit,
     uint32_t sent = 0; /* at most 31 for each of 2^16 units */
     for (size_t j = 0; j < hidden; j++) {
         const float u = scale * y[j], size = floorf(fabsf(u) + shift);
-        const float r = within((u < 0.0f ? -size : size) - emitted[j], -limit, limit);
+        const float r = spikeseq_between((u < 0.0f ? -size : size) - emitted[j], -limit, limit);
         const int32_t k = (int32_t)r;
         emitted[j] += r;
         h[j] = (int8_t)k;

@@ -21,6 +21,13 @@ static int ternary(const float *x, size_t inputs, int8_t *packets, uint64_t *spi
 static void rows_of_spikes(spikeseq_stream *stream, size_t inputs, size_t width)
 {
     const spikeseq_model *model = stream->model;
+    if (spikeseq_units(model)) {
+        const spikeseq_code one = {1.0f, 1.0f};
+        spikeseq_start(stream->drive, model->layers->bias, width);
+        spikeseq_event_multiply(stream->drive, spikeseq_input_rows(model, 0), width, one, stream->packets, inputs, stream->list,
+                                stream->membrane_int8);
+        return;
+    }
     if (model->layers) {
         spikeseq_start(stream->drive, model->layers->bias, width);
         spikeseq_event_add(stream->drive, model->layers->input_rows, width, stream->packets, inputs, stream->list);
@@ -40,10 +47,10 @@ static spikeseq_status direct(spikeseq_stream *stream, const float *x, size_t in
     uint64_t spikes;
     const int events = ternary(x, inputs, stream->packets, &spikes), units = spikeseq_units(model);
     int finite = 1;
-    if (units)
-        spikeseq_input_product_units(stream->drive, spikeseq_input_rows(model, 0), model->layers->bias, x, inputs, width);
-    else if (events)
+    if (events)
         rows_of_spikes(stream, inputs, width);
+    else if (units)
+        spikeseq_input_product_units(stream->drive, spikeseq_input_rows(model, 0), model->layers->bias, x, inputs, width);
     else if (model->layers)
         spikeseq_input_product(stream->drive, model->layers->input_rows, model->layers->bias, x, inputs, width);
     else

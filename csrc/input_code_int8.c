@@ -8,10 +8,11 @@ void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, size_t width, 
     const size_t inputs = layer->input_size;
     memset(drive, 0, width * sizeof *drive);
     for (size_t i = 0; i < inputs; i += 4) {
+        const int8_t *const first = layer->input_rows + i * width, *rows[4] = {first, first, first, first};
         int16_t four[4] = {0};
         for (size_t l = i; l < i + 4 && l < inputs; l++)
-            four[l - i] = k[l];
-        spikeseq_four_rows(drive, layer->input_rows + i * width, width, four, inputs - i);
+            four[l - i] = k[l], rows[l - i] = layer->input_rows + l * width;
+        spikeseq_four_rows(drive, rows, width, four);
     }
     spikeseq_shift_int8(layer, width, limit, drive);
 }

@@ -80,10 +80,11 @@ static void whole_product(const spikeseq_layer_int8 *layer, size_t width, const 
 {
     memset(drive, 0, width * sizeof *drive);
     for (size_t i = from; i < stop; i += 4) {
-        int16_t k[4] = {0};
+        const int8_t *const first = layer->input_rows + i * width, *rows[4] = {first, first, first, first};
+        int16_t k[4] = {0}; /* what is not there is a factor 0 of a row that is */
         for (size_t l = i; l < i + 4 && l < stop; l++)
-            k[l - i] = whole(x[l] * units);
-        spikeseq_four_rows(drive, layer->input_rows + i * width, width, k, stop - i);
+            k[l - i] = whole(x[l] * units), rows[l - i] = layer->input_rows + l * width;
+        spikeseq_four_rows(drive, rows, width, k);
     }
 }
 

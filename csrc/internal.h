@@ -68,10 +68,13 @@ typedef struct {
     const float *unit;
 } spikeseq_rows;
 
-/* sum [width] += sum_j y[j] rows[j] of multi-bit values k [inputs]; list [inputs] and whole [width] are scratch. Returns how
+/* sum [width] += sum_j y[j] rows[j] of multi-bit values k [inputs]; list [2 inputs] and whole [width] are scratch. Returns how
  * many are not 0. */
 uint64_t spikeseq_event_multiply(float *sum, spikeseq_rows rows, size_t width, spikeseq_code code, const int8_t *k,
                                  size_t inputs, uint32_t *list, int32_t *whole);
+
+/* sum [width] += y[0] rows[0] + .. + y[3] rows[3] */
+void spikeseq_four_values(float *restrict sum, const float *const rows[4], size_t width, const float y[4]);
 
 /* drive [width] = bias (or 0) + unit sum_j x[j] rows8[j] */
 void spikeseq_input_product_units(float *restrict drive, spikeseq_rows rows, const float *restrict bias,
@@ -161,8 +164,8 @@ int spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, size_t width, 
                                 int32_t *drive);
 /* drive in units of unit 2^-r_j -> in the units of the sums, bias added */
 void spikeseq_scale_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, float unit, int32_t *restrict drive);
-/* sum [width] += k[0] rows[0] + .. + k[3] rows[3]; `there` says how many rows there are: k of the others is 0 */
-void spikeseq_four_rows(int32_t *sum, const int8_t *rows, size_t width, const int16_t *k, size_t there);
+/* sum [width] += k[0] rows[0] + .. + k[3] rows[3] */
+void spikeseq_four_rows(int32_t *sum, const int8_t *const rows[4], size_t width, const int16_t k[4]);
 void spikeseq_code_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const int8_t *k, int32_t *drive);
 void spikeseq_shift_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit,
                          int32_t *restrict drive); /* as scale */
@@ -187,6 +190,12 @@ static SPIKESEQ_INLINE int32_t spikeseq_left(int32_t value, uint32_t bits) { ret
 static SPIKESEQ_INLINE int32_t spikeseq_within(int32_t value, int32_t low, int32_t high)
 {
     value = value > low ? value : low;
+    return value < high ? value : high;
+}
+
+static SPIKESEQ_INLINE float spikeseq_between(float value, float low, float high)
+{
+    value = value > low ? value : low; /* a NaN becomes low: no conversion behind it is undefined */
     return value < high ? value : high;
 }
 
@@ -238,14 +247,15 @@ static inline float spikeseq_value(spikeseq_code code, float k) { return code.re
 /* whether layers send multi-bit values */
 static inline int spikeseq_coded(const spikeseq_model *model) { return model->kind >= SPIKESEQ_GATED; }
 
-/* whether their weights are integers */
+/* whether the weights of gated or leaky currents are integers; their other numbers are floats */
 static inline int spikeseq_units(const spikeseq_model *model)
 {
     return spikeseq_coded(model) && model->layers->input_rows_int8;
 }
 
 /* of the two forms of rows the one that the model has */
-static inline spikeseq_rows spikeseq_one_of(const spikeseq_model *model, const float *rows, const int8_t *rows8, const float *unit)
+static inline spikeseq_rows spikeseq_one_of(const spikeseq_model *model, const float *rows, const int8_t *rows8,
+                                            const float *unit)
 {
     return spikeseq_units(model) ? (spikeseq_rows){NULL, rows8, unit} : (spikeseq_rows){rows, NULL, NULL};
 }

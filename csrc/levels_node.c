@@ -6,12 +6,6 @@
 
 #include "internal.h"
 
-static inline float within(float value, float low, float high)
-{
-    value = value > low ? value : low; /* a NaN becomes low: no conversion below is undefined */
-    return value < high ? value : high;
-}
-
 SPIKESEQ_HOT uint64_t spikeseq_levels_node(const spikeseq_layer *layer, const spikeseq_model *model,
                                            const float *restrict current, float *restrict state, int8_t *restrict k)
 {
@@ -22,9 +16,9 @@ SPIKESEQ_HOT uint64_t spikeseq_levels_node(const spikeseq_layer *layer, const sp
     float *restrict kept = state, *restrict rest = state + hidden;
     uint32_t sent = 0; /* at most 16 for each of 2^16 units */
     for (size_t j = 0; j < hidden; j++) {
-        const float open = within(floorf(levels * (current[j] / threshold[j] + 0.5f) + shift), 0.0f, levels), z = open * share;
-        const float next = (1.0f - z) * within(drive[j], low * gam[j], gam[j]) + z * kept[j];
-        const float sum = rest[j] + next, u = within(sum, low, 1.0f) * levels, size = floorf(fabsf(u) + 0.5f);
+        const float open = spikeseq_between(floorf(levels * (current[j] / threshold[j] + 0.5f) + shift), 0.0f, levels), z = open * share;
+        const float next = (1.0f - z) * spikeseq_between(drive[j], low * gam[j], gam[j]) + z * kept[j];
+        const float sum = rest[j] + next, u = spikeseq_between(sum, low, 1.0f) * levels, size = floorf(fabsf(u) + 0.5f);
         const float packet = u < 0.0f ? -size : size;
         kept[j] = next;
         rest[j] = sum - packet * share;

@@ -22,7 +22,8 @@ static SPIKESEQ_INLINE uint64_t node(const spikeseq_layer_int8 *layer, uint32_t 
         const int32_t wide = spikeseq_left(spikeseq_within(drive[j], -most, most), candidate[j]);
         const int32_t c = spikeseq_within(wide, is_signed ? -gam[j] : 0, gam[j]);
         const int32_t both = spikeseq_gated((int32_t)steps - open, c, bits) + spikeseq_gated(open, kept[j], bits);
-        const int32_t next = (both + (int32_t)(steps >> 1)) >> bits, sum = rest[j] + next;
+        /* towards 0: what is left of a current must not stay for ever, e would add it up */
+        const int32_t next = both < 0 ? -(-both >> bits) : both >> bits, sum = rest[j] + next;
         const int32_t size = (spikeseq_left(sum < 0 ? -sum : sum, bits) + SPIKESEQ_ONE / 2) >> SPIKESEQ_FRACTION;
         const int32_t few = size < (int32_t)steps ? size : (int32_t)steps;
         const int32_t packet = sum < 0 ? (is_signed ? -few : 0) : few;

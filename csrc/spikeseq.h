@@ -26,14 +26,15 @@
  *         e = e + s;   k = Q(code_scale clip(e / M, low, 1)), 0 where |k| <= code_dead;   y = M k / code_scale;   e -= y
  *         Q: towards 0, or to the nearest
  *
- * Output of an element: sum_t h_t / T (levels: k / T; gated, leaky: y), or the readout of it: W_out sum_t h_t / T + b_out, or the
- * mean or sum of these over the elements so far; of y the readout of the mean or sum.
+ * Output of an element: sum_t h_t / T (levels: k / T; gated, leaky: y), or the readout of it: W_out sum_t h_t / T + b_out, or
+ * the mean or sum of these over the elements so far; of y the readout of the mean or sum.
  *
  * The input x of the first layer, features j:
  *     direct  W x; a model whose inputs have all been -1, 0 or 1 so far adds rows instead
  *     int8    W' k, k_j = clip(R(x_j / step_j), -127, 127), W' = step W rounded to 8 bits
  *     delta   a running sum of W' (k[n] - k[n-1]), W' = step W: what does not change costs nothing
- *     sigma-delta  W y_in; gated, leaky: x in place of s in the code of the outputs, signed, with a range and levels of its own
+ *     sigma-delta  W y_in; gated, leaky: x in place of s in the code of the outputs and its rounding, signed, with a range and
+ *              levels of its own, none sent as 0
  *
  * A spike adds one row of weights, so matrices are stored by input: [in][G], G = 4H in the gate order i, f, g, o (levels, gated: z, c). The
  * model is const and may lie in flash or be shared by threads; a stream is the caller's and belongs to one thread at a time.
@@ -77,7 +78,7 @@ typedef enum { SPIKESEQ_DIRECT = 0, SPIKESEQ_INT8 = 1, SPIKESEQ_DELTA = 2, SPIKE
 
 /* one layer, I inputs, H units, G = 4H, (levels, gated) 2H or (LIF, leaky) H; what a kind or code does not need is NULL */
 typedef struct {
-    uint32_t input_size;         /* 1 .. 2^20; above the first layer: H of the layer below */
+    uint32_t input_size;         /* 1 .. 2^20, of int8 rows here 2^17; above the first layer: H of the layer below */
     uint32_t hidden_size;        /* 1 .. 2^16 */
     uint32_t leak_products, leak_additions; /* for the counters: of leak v + I of all units; streams: beside the addition of I */
     const float *input_rows;     /* [I][G]; W' where the input is coded; levels above the first layer: W / T */
@@ -148,7 +149,7 @@ typedef struct {
 typedef struct {
     const spikeseq_model *model;
     spikeseq_counters *counters; /* [num_layers], then the readout's */
-    double *sum;                 /* [O] outputs so far, for pooling mean or sum; gated, leaky: [H] y so far */
+    double *sum;                 /* [O] outputs so far, for pooling mean or sum; gated, leaky, behind pooling: [H] y so far */
     uint64_t elements;           /* since the reset */
     uint64_t input_spikes;       /* sum |x| of the inputs so far, none of which was anything but -1, 0 or 1 */
     uint32_t analog;             /* 1 once one was */

@@ -48,7 +48,7 @@ static size_t lay_out(const spikeseq_model *model, unsigned char *base, spikeseq
     stream->held = part(&buffer, delta * real * first, sizeof *stream->held);
     stream->held_int8 = part(&buffer, delta * whole * first, sizeof *stream->held_int8);
     stream->x = part(&buffer, (real && !direct && !delta) * inputs, sizeof *stream->x);
-    stream->k = part(&buffer, !direct * inputs, sizeof *stream->k);
+    stream->k = part(&buffer, !events * inputs, sizeof *stream->k);
     stream->total = part(&buffer, spikeseq_output_len(model), sizeof *stream->total);
     stream->sums = part(&buffer, whole * outputs, sizeof *stream->sums);
     stream->list = part(&buffer, 2 * larger(widest, events * inputs), sizeof *stream->list);

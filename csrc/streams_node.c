@@ -6,12 +6,6 @@
 
 #include "internal.h"
 
-static SPIKESEQ_INLINE float within(float value, float low, float high)
-{
-    value = value > low ? value : low; /* a NaN becomes low: no conversion below is undefined */
-    return value < high ? value : high;
-}
-
 /* one gate: v [H] -> fired, 0 or 1; leak NULL: 1 */
 static SPIKESEQ_INLINE float gate(float current, float threshold, float offset, float leaked, float *v)
 {
@@ -36,8 +30,8 @@ static SPIKESEQ_INLINE uint64_t node(const spikeseq_layer *layer, float shift, c
             const float leaked = leaky ? leak[g] * neurons[g] : neurons[g];
             fired[k] = gate(current[(k < 2 ? k : 3) * hidden + j], threshold[g], offset[g], leaked, &neurons[g]);
         }
-        const float next = fired[1] * c[j] + fired[0] * within(current[2 * hidden + j], -gam[j], gam[j]);
-        const float out = m[j] + fired[2] * within(next, -1.0f, 1.0f), size = floorf(fabsf(out) + shift);
+        const float next = fired[1] * c[j] + fired[0] * spikeseq_between(current[2 * hidden + j], -gam[j], gam[j]);
+        const float out = m[j] + fired[2] * spikeseq_between(next, -1.0f, 1.0f), size = floorf(fabsf(out) + shift);
         const float one = size < 1.0f ? size : 1.0f, spike = out < 0.0f ? -one : one;
         c[j] = next;
         m[j] = out - spike;

@@ -17,6 +17,7 @@ from spikeseq.cli.listening import Listener, Work
 from spikeseq.cli.windows import Windows
 from spikeseq.data.speech.logmel import log_mel, one_second
 from spikeseq.energy import count
+from spikeseq.nn import SequenceClassifier
 from spikeseq.nn.checkpoint import ModelSettings, save_model
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.runtime.library import library_path
@@ -123,6 +124,15 @@ def test_the_work_of_all_open_windows_is_shown(speech_like) -> None:
     readout = 12 * 3
     assert found[1].work.macs == pytest.approx(2 * one, abs=2 * readout)
     assert two == found[1].work.macs  # two windows at any time
+
+
+@built
+def test_what_the_runtime_cannot_hold_is_heard_in_pytorch(speech_like) -> None:
+    options = {"bits": 8, "threshold_levels": 0, "levels": "unsigned", "rounding": "nearest"}
+    listener = Listener(SequenceClassifier(40, 12, 5, "gated_current", options=options).eval(), "model")
+    assert "in PyTorch" in listener.how
+    assert "255 levels" in listener.how
+    assert listener.window().hear(np.zeros((3, 40), np.float32))[0].shape == (5,)
 
 
 @built

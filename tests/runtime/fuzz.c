@@ -85,7 +85,11 @@ static void spoil_model(made *m)
     if (built == SPIKESEQ_LEVELS && model->kind < built) /* its arrays are too short for the others */
         model->kind = built;
     if (rand() % 4 == 0)
-        model->shift = nasty(ALL), model->code_scale = rand() % 2 ? nasty(ALL) : (float)(rand() % 140);
+        model->shift = nasty(ALL);
+    if (rand() % 4 == 0)
+        model->code_scale = rand() % 2 ? nasty(ALL) : (float)(rand() % 140);
+    if (rand() % 8 == 0)
+        model->input_scale = nasty(ALL);
     if (rand() % 8 == 0)
         m->layers[rand() % 2].threshold = NULL, m->layers8[rand() % 2].input_rows = NULL;
     if (rand() % 8 == 0)
@@ -137,8 +141,11 @@ static unsigned drive(spikeseq_stream *stream, size_t len)
         if (status == SPIKESEQ_OK) {
             for (size_t j = 0; j < len; j++)
                 CHECK(isfinite(y[j]));
-            for (size_t j = 0; stream->c && j < 2 * H; j++)
+            const size_t cells = stream->model->kind >= SPIKESEQ_LEVELS ? 4 * H : 2 * H; /* or more */
+            for (size_t j = 0; stream->c && j < cells; j++)
                 CHECK(isfinite(stream->c[j]));
+            for (size_t i = 0; stream->model->input_code == SPIKESEQ_SIGMA_DELTA && i < I; i++)
+                CHECK(isfinite(stream->x[i]));
             ok++;
         } else {
             CHECK(before.size == after.size && !memcmp(before.bytes, after.bytes, after.size));

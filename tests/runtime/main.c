@@ -102,7 +102,7 @@ static void bad_codes(made *m)
 {
     const struct { float scale; uint32_t nearest; spikeseq_status status; } codes[] = {
         {127.9f, 0, SPIKESEQ_OK}, {128.0f, 0, SPIKESEQ_BAD_MODEL}, {127.4f, 1, SPIKESEQ_OK}, {127.9f, 1, SPIKESEQ_BAD_MODEL},
-        {0.0f, 0, SPIKESEQ_BAD_MODEL}, {NAN, 0, SPIKESEQ_BAD_MODEL}, {31.0f, 2, SPIKESEQ_BAD_MODEL}};
+        {0.0f, 0, SPIKESEQ_BAD_MODEL}, {1e-40f, 0, SPIKESEQ_BAD_MODEL}, {1.0f, 1, SPIKESEQ_OK}, {NAN, 0, SPIKESEQ_BAD_MODEL}, {31.0f, 2, SPIKESEQ_BAD_MODEL}};
     for (size_t k = 0; k < sizeof codes / sizeof *codes; k++) {
         make_model(m, GATED, 0);
         m->model.code_scale = codes[k].scale, m->model.code_nearest = codes[k].nearest;
@@ -136,6 +136,9 @@ static void bad_codes(made *m)
     make_model(m, GATED, 1);
     m->layers[1].input_rows_int8 = NULL; /* all layers, or none */
     CHECK(spikeseq_check(&m->model) == SPIKESEQ_NULL);
+    make_model(m, GATED, 1);
+    m->layers[1].recurrent_rows = m->u; /* two forms of one matrix */
+    CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_MODEL);
     make_model(m, GATED, 1);
     m->layers[0].input_size = (1u << 17) + 1;
     CHECK(spikeseq_check(&m->model) == SPIKESEQ_BAD_MODEL);

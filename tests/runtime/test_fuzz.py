@@ -23,7 +23,12 @@ CASES = [
     for code in ("direct", "int8", "delta")
     for weights in ("float32", "int8")
 ]
-CASES += [(cell, "direct", weights) for cell in ("gated_current", "leaky_current") for weights in ("float32", "int8")]
+CASES += [
+    (cell, code, weights)
+    for cell in ("gated_current", "leaky_current")
+    for code in ("direct", "sigma_delta")
+    for weights in ("float32", "int8")
+]
 ALL = pytest.mark.parametrize(("cell", "code", "weights"), CASES)
 
 
@@ -31,7 +36,7 @@ def program(cell, code, weights):
     torch.manual_seed(0)
     options = {"time_steps": 2, "input_encoding": code, **({"leak": 0.9} if cell == "stream_lstm" else {})}
     if cell in ("gated_current", "leaky_current"):
-        options = {}
+        options = {"input_bits": 5} if code == "sigma_delta" else {}
     return runtime.compile(SequenceClassifier(*SIZES, 4, cell, 2, pooling="mean", options=options), weights)
 
 

@@ -154,3 +154,34 @@ def test_a_converted_gru_runs(weights):
         assert np.abs(found - expected).mean() < 1e-3
     # a packet may come an element later where weights are rounded; what is sent in all stays
     assert np.abs(found.mean(0) - expected.mean(0)).mean() < 0.1 * np.abs(expected.mean(0)).mean()
+
+
+@pytest.mark.parametrize("threshold", [4.0, 12_000.0, 200_000.0])
+@pytest.mark.parametrize("variant", ["v1", "v2"])
+def test_int8_gates_of_any_range(variant, threshold):
+    """Without recurrent rows nothing but V says how wide the sums of a gate are."""
+    torch.manual_seed(6)
+    model = snn.SpikingGatedCurrent(I, 32, variant=variant, time_steps=4, batch_norm=False).eval()
+    with torch.no_grad():
+        model.threshold_l0.fill_(threshold)
+        model.weight_ih_l0[:32] *= threshold / 4
+        if variant == "v2":
+            model.weight_hh_l0[:32] *= threshold / 4
+        x = torch.randn(2, 16, I)
+        expected = model(x)[0].numpy()
+    found = steps(runtime.compile(model, "int8").stream(16), x.numpy())
+    assert np.mean(found != expected) < 0.05
+
+
+def test_int8_currents_fall_silent():
+    """What a current leaves must not stay: the code would add it up, and send it again and again."""
+    model = snn.SpikingGatedCurrent(1, 1, variant="v1", time_steps=16, batch_norm=False).eval()
+    with torch.no_grad():
+        model.weight_ih_l0.copy_(torch.tensor([[0.0], [1.0]]))
+        model.bias_ih_l0.copy_(torch.tensor([1.75, 0.0]))  # of V = 4: z = 15 / 16
+    x = np.zeros((5000, 1), np.float32)
+    x[:50] = 1
+    for weights in ("float32", "int8"):
+        sent = runtime.compile(model, weights).stream().run(x)
+        assert sent[:60].sum() > 10
+        assert not sent[1000:].any()

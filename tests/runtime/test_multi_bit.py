@@ -110,7 +110,9 @@ def rounded(model):
     return clone
 
 
-@pytest.mark.parametrize("options", [{}, {"input_bits": 6}, {"batch_norm": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"input_bits": 6}, {"batch_norm": False}, {"batch_norm": False, "bias": False}]
+)
 @pytest.mark.parametrize("cell", ["v1", "v2", "leaky"])
 def test_int8_weights_are_the_model_with_rounded_weights(cell, options, tmp_path):
     model = layer(cell, 2, **options)
@@ -188,6 +190,30 @@ def test_classifier_chunks_file_and_state(cell, pooling, tmp_path):
     assert_same_counts(whole, count(model, x.transpose(0, 1)))
 
 
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_elements_of_spikes_are_added(weights):
+    model = layer("v2", 2, bias=False)
+    x = torch.randint(-1, 2, (L, 2, I)).float()
+    with torch.no_grad():
+        expected = (rounded(model) if weights == "int8" else model)(x)[0].numpy()
+    stream = runtime.compile(model, weights).stream(2)
+    np.testing.assert_allclose(steps(stream, x.numpy()), expected, atol=TOLERANCE)
+    assert stream.counters()["l0"]["acs"] == 2 * H * int(x.abs().sum())
+
+
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_a_sum_over_the_elements(weights):
+    """No classifier of ours has it; programs do."""
+    torch.manual_seed(4)
+    model = trained_like(SequenceClassifier(I, H, 5, "gated_current", pooling="mean"))
+    x = torch.randn(L, 1, I).numpy()
+    program = runtime.compile(model, weights)
+    summed = Program(program.settings, program.layers, program.readout._replace(pooling="sum"))
+    bias = program.readout.bias
+    mean, total = program.stream().run(x), summed.stream().run(x)
+    np.testing.assert_allclose(total - bias, L * (mean - bias), rtol=1e-4, atol=1e-4)
+
+
 def test_a_leak_above_one_stays_finite():
     model = snn.LeakyCurrent(I, H).eval()
     with torch.no_grad():
@@ -228,8 +254,14 @@ def test_states_and_settings_that_cannot_be(tmp_path):
     state["c"][..., 0] = np.inf
     with pytest.raises(DataError):
         stream.load_state(state)
+    with pytest.raises(DataError, match="more than 31"):
+        stream.load_state({**stream.state(), "h": np.full((1, 1, H), 32, np.int8)})
+    unsigned = runtime.compile(layer("v2", levels="unsigned", bits=5, rounding="nearest")).stream()
+    with pytest.raises(DataError, match="has no sign"):
+        unsigned.load_state({**unsigned.state(), "h": np.full((1, 1, H), -1, np.int8)})
     for wrong in (
         {"code_scale": 200.0},
+        {"code_scale": 1e-40},
         {"code_scale": True},
         {"code_dead": -1},
         {"code_nearest": 1},
@@ -238,8 +270,8 @@ def test_states_and_settings_that_cannot_be(tmp_path):
         settings = Settings(1, 0, 0.5, kind="gated", **{"is_signed": True, "code_scale": 31.0, **wrong})
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             Program(settings, program.layers)
-    with pytest.raises(ConfigError, match="cannot run"):
-        Program(Settings(1, 0, 0.5, kind="gated", is_signed=True), program.layers)  # 0 levels
+    with pytest.raises(ConfigError, match="code_scale=0"):
+        Program(Settings(1, 0, 0.5, kind="gated", is_signed=True), program.layers)  # no level
     path = program.save(tmp_path / "model.spk")
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(CheckpointError):

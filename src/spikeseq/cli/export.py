@@ -63,11 +63,7 @@ def export(
 
 
 def _c(model: nn.Module, out: str, weights: Literal["float32", "int8"]) -> None:
-    try:
-        program = compile(model, weights)
-    except ConfigError as error:
-        advice = "; spikeseq convert makes a spiking model of an LSTM" if "event-driven" in str(error) else ""
-        raise ConfigError(f"{error}{advice}") from error
+    program = compile(model, weights)
     export_c(program, out)
     console.print(f"weights: {program.nbytes:,} bytes; each stream: {program.stream().nbytes:,} bytes")
     console.print(f"written: {out}; build it with: make -C {out}")

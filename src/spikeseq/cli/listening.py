@@ -116,7 +116,10 @@ class Listener:
         elif library_path() is None:
             self.how = "in PyTorch: the event-driven runtime was not built with this installation"
         else:
-            self.how, self._program = "event-driven, in C", compile(model)
+            try:
+                self.how, self._program = "event-driven, in C", compile(model)
+            except ConfigError as error:  # a code of more levels than the runtime has
+                self.how = f"in PyTorch: {error}"
         self._step = Step(as_spiking(model).eval())
 
     def window(self) -> Window:

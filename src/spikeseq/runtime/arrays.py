@@ -18,6 +18,7 @@ POOLING = ("last", "mean", "sum")  # in the order of spikeseq_pooling
 KINDS = ("grid", "streams", "lif", "levels", "gated", "leaky")  # in the order of spikeseq_kind
 RESETS = ("subtract", "zero")  # in the order of spikeseq_reset_rule
 CODED = ("gated", "leaky")  # kinds whose outputs are multi-bit values
+CURRENTS = ("levels", *CODED)  # kinds of one node an element
 CODES = ("direct", "int8", "delta", "sigma_delta")  # in the order of spikeseq_input_code
 WEIGHTS = ("float32", "int8")
 OPTIONAL = ("bias", "leak")  # arrays that a layer may have or not
@@ -104,9 +105,16 @@ class Settings:
         return self.weights == "int8" and self.kind not in CODED
 
     @property
+    def most(self) -> int:
+        """The largest number of spikes, or level, that a unit sends at once."""
+        if self.kind in CODED:
+            return int(self.code_scale + 0.5 * self.code_nearest)
+        return {"grid": 2 * self.time_steps - 1, "levels": self.time_steps}.get(self.kind, 1)
+
+    @property
     def nodes(self) -> int:
         """Nodes of an element: T, or the one of currents, which sends all at once."""
-        return 1 if self.kind in ("levels", *CODED) else self.time_steps
+        return 1 if self.kind in CURRENTS else self.time_steps
 
 
 def thresholds(layer: LayerArrays) -> Array:
@@ -148,10 +156,10 @@ def check_settings(settings: Settings) -> None:
     if settings.input_code not in codes:
         raise ConfigError(f"input_code={settings.input_code!r} with kind={settings.kind!r}: pass one of {codes}")
     dead = settings.code_dead
-    for name in ("code_scale", "input_scale"):
+    for name, used in (("code_scale", settings.kind in CODED), ("input_scale", settings.input_code == "sigma_delta")):
         scale = getattr(settings, name)
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale < MOST_PACKET + 1:
-            raise ConfigError(f"{name}={scale!r}: pass a number from 0 to {MOST_PACKET + 1}")
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not used <= scale < MOST_PACKET + 1:
+            raise ConfigError(f"{name}={scale!r}: pass a number from {int(used)} to {MOST_PACKET + 1}")
     if isinstance(dead, bool) or not isinstance(dead, int) or not 0 <= dead <= MOST_PACKET:
         raise ConfigError(f"code_dead={dead!r}: pass 0 to {MOST_PACKET}")
     for flag in ("is_signed", "recurrent", "code_nearest"):
@@ -176,7 +184,8 @@ def layer_spec(settings: Settings, number: int, width: int, hidden: int) -> Spec
             "bias": ("<f4", wide, True), "threshold": ("<f4", each, not multi_bit),
             "clip": ("<f4", units, not lif and not multi_bit),
             "leak": ("<f4", each, settings.kind in ("lif", "streams", "leaky")), "offset": ("<f4", each, streams),
-            "reach": ("<f4", (1,), multi_bit), "input_reach": ("<f4", (1,), first and settings.input_code == "sigma_delta"),
+            "input_step": ("<f4", (width,), first and coded), "reach": ("<f4", (1,), multi_bit),
+            "input_reach": ("<f4", (1,), first and settings.input_code == "sigma_delta"),
             "input_unit": ("<f4", wide, scaled), "recurrent_unit": ("<f4", wide, scaled and recurs),
         }  # fmt: skip
     else:
@@ -186,9 +195,9 @@ def layer_spec(settings: Settings, number: int, width: int, hidden: int) -> Spec
             "bias": ("<i4", wide, True), "levels": ("<i4", (settings.time_steps, *each), grid or levels),
             "clip": ("<i4", units, not lif), "candidate": ("|u1", units, not lif), "threshold": ("<i4", each, lif or streams),
             "offset": ("<i4", each, streams), "extra": ("|u1", each, lif or streams), "leak": ("<u4", each, lif or streams),
+            "input_step": ("<f4", (width,), first and coded),
         }  # fmt: skip
-    found = {name: (kind, shape) for name, (kind, shape, there) in spec.items() if there}
-    return {**found, "input_step": ("<f4", (width,))} if first and coded else found
+    return {name: (kind, shape) for name, (kind, shape, there) in spec.items() if there}
 
 
 def readout_spec(settings: Settings, hidden: int, outputs: int) -> Spec:

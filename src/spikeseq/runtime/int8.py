@@ -1,5 +1,7 @@
 r"""Float32 arrays -> int8 weights with a power-of-two scale for each channel; the rest of a layer: int8_constants.py.
 
+Gated and leaky currents with multi-bit outputs keep floats but for their rows, ``w -> round(w / unit)``, with any unit.
+
 Channel j of G: ``w -> round(w 2^s_j)`` with the largest s_j that keeps every weight of a row that spikes add within 127,
 membranes in units of ``2^-s_j``. s_j goes down further where a sum of all weights could overflow 32 bits (check_int8.c).
 Rows that the first layer multiplies have a scale of their own, ``2^r_j``.
@@ -11,7 +13,7 @@ import numpy as np
 
 from spikeseq.errors import ConfigError
 from spikeseq.runtime.arrays import Array, Int8Arrays, LayerArrays, ReadoutArrays, Settings, hidden_size, thresholds
-from spikeseq.runtime.int8_constants import FRACTION, constants, neurons_overflow
+from spikeseq.runtime.int8_constants import COMPARED, FRACTION, constants, neurons_overflow
 
 HIGHEST, LOWEST, MOST_OWN = 12, -8, 60  # s_j; r_j
 LARGEST_SUM, LARGEST_CODED, LARGEST_CLIP = 1 << 26, 1 << 30, 512.0
@@ -79,6 +81,13 @@ def _scale(layer: LayerArrays, number: int, settings: Settings, most: np.ndarray
         s = np.floor(np.log2(THRESHOLD / thresholds(layer).astype(np.float64)))
     else:
         s = np.minimum(_largest(_added(layer, number)), HIGHEST)
+    if settings.kind in COMPARED and number == 0:  # a gate that is wide open, or shut, lies within the limit of W x
+        gates = s.reshape(settings.gates, -1)  # a view
+        rows = [0, 1, 3] if settings.kind == "grid" else [0]
+        reach = np.maximum(thresholds(layer).astype(np.float64).reshape(len(rows), -1), 2.0**-80)
+        gates[rows] = np.minimum(
+            gates[rows], np.floor(np.log2(LARGEST_DRIVE[settings.kind] / settings.nodes / 4 / reach))
+        )
     s = np.minimum(s, most)
     while s.min() >= LOWEST:
         current = _current(layer, s, number, settings)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from spikeseq.errors import ConfigError
 from spikeseq.nn.classifier import SequenceClassifier
 from spikeseq.nn.current_kinds import CurrentKind, LeakyKind
-from spikeseq.nn.gated_current import GatedCurrent, LeakyCurrent, SpikingGatedCurrent
+from spikeseq.nn.gated_current import GatedCurrent, HardGatedCurrent, LeakyCurrent, SpikingGatedCurrent
 from spikeseq.nn.kinds import GridKind, StreamKind
 from spikeseq.nn.level_kinds import LevelGatedKind
-from spikeseq.nn.lstm import QuantizedLSTM, SpikingLSTM, StreamLSTM
+from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, SpikingLSTM, StreamLSTM
 from spikeseq.nn.normalize import folded
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.ops.neuron import optimal_shift
@@ -22,6 +22,7 @@ from spikeseq.runtime.arrays import MOST_PACKET, LayerArrays, ReadoutArrays, Set
 from spikeseq.runtime.tensors import Parts, float_array, linear_arrays
 
 LAYERS = (SpikingLSTM, QuantizedLSTM, StreamLSTM, SpikingGatedCurrent, GatedCurrent, LeakyCurrent)
+CONVERTED = (nn.LSTM, nn.GRU, LSTM, GRU, HardLSTM, HardGatedCurrent)
 Weights = Literal["float32", "int8"]
 
 
@@ -31,7 +32,8 @@ def recurrent_arrays(model: nn.Module, weights: Weights) -> Parts:
     name = f"{prefix.rstrip('.') or 'model'} ({type(recurrent).__name__})"
     if not isinstance(recurrent, LAYERS):
         known = ", ".join(layer.__name__ for layer in LAYERS)
-        raise ConfigError(f"{name} cannot run event-driven: only {known} and a SequenceClassifier of them can")
+        advice = "; spikeseq convert makes a spiking model of it" if isinstance(recurrent, CONVERTED) else ""
+        raise ConfigError(f"{name} cannot run event-driven: only {known} and a SequenceClassifier of them can{advice}")
     if recurrent.bidirectional:
         raise ConfigError(f"{name} has bidirectional=True: a backward direction cannot run element by element")
     if isinstance(recurrent, SpikingGatedCurrent):

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeseq.errors import DataError, ShapeError
+from spikeseq.runtime.arrays import CURRENTS
+from spikeseq.runtime.int8_constants import FRACTION
 
 if TYPE_CHECKING:
     from spikeseq.runtime.program import Program
 
-FRACTION = 16  # bits of an int8 program's c behind the point
 LARGEST_C, LARGEST_NEURON = 1 << 26, 1 << 28  # of an int8 program: csrc/internal.h
-MOST = 127  # of a coded input, and of a multi-bit output
+MOST = 127  # of a coded input
 
 
 def check_state(
@@ -30,11 +31,12 @@ def check_state(
         if value.shape != old.shape or value.dtype != old.dtype:
             raise ShapeError(f"state[{name!r}] is {value.dtype} {value.shape}: pass {old.dtype} {old.shape}")
         new[name] = value
-    steps, kind = program.settings.time_steps, program.settings.kind
-    limit = {"grid": 2 * steps - 1, "levels": steps, "gated": MOST, "leaky": MOST}.get(kind, 1)
+    kind, limit = program.settings.kind, program.settings.most
     finite = all(np.isfinite(new[name]).all() for name in ("c", "sum", "input") if name in new)
     if not finite or _beyond(new["h"], limit):
         raise DataError(f"state holds a value that is not finite, or more than {limit} spikes at once")
+    if kind in CURRENTS and not program.settings.is_signed and bool((new["h"] < 0).any()):
+        raise DataError("state['h'] holds a negative value, and what these currents send has no sign")
     one = 1 << FRACTION if new["c"].dtype == np.int32 else 1
     if kind == "levels" and bool((np.abs(new["c"].astype(np.float64)) > one).any()):
         raise DataError(f"state['c'] holds a value beyond {one}")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spikeseq.errors import ConfigError, DataError, ShapeError
 from spikeseq.runtime import library as lib
-from spikeseq.runtime.arrays import CODED, LINE
+from spikeseq.runtime.arrays import CODED, CURRENTS, LINE
 from spikeseq.runtime.state import check_state
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _views(program: Program, row: Any) -> dict[str, NDArray[Any]]:
     cells = spikes
     if own.kind == "lif":
         cells, spikes = (sum(units),), (own.time_steps * sum(units),)
-    elif own.kind in ("levels", *CODED):
+    elif own.kind in CURRENTS:
         cells, spikes = (len(units), 2, units[0]), (len(units), units[0])
     found = {"c": as_array(row.c_int8 if eight else row.c, cells), "h": as_array(row.h, spikes)}
     if own.input_code == "sigma_delta":

@@ -124,7 +124,8 @@ def _plain(layer: nn.Module, name: str, shape: Shape) -> Any:
         return nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
     remedy = "AvgPool2d has one" if isinstance(layer, nn.MaxPool2d) else "use export onnx"
     raise ConfigError(
-        f"module {name!r} ({type(layer).__name__}) has no node in NIR: {remedy}; spiking LSTMs leave by export c"
+        f"module {name!r} ({type(layer).__name__}) has no node in NIR: {remedy}; spiking LSTMs and gated "
+        "currents leave by export c"
     )
 
 
