@@ -52,11 +52,22 @@ def test_what_deploy_says_of_latency(spikeseq):
 
 
 @pytest.mark.skipif(library_path() is None, reason="the runtime's library was not built: make lib")
-@pytest.mark.parametrize("weights", ["float32", "int8"])
-def test_what_deploy_says_of_memory(weights):
-    program = runtime.compile(SequenceClassifier(9, 64, 6, "spiking_lstm", options={"time_steps": 2}), weights)
+@pytest.mark.parametrize(
+    ("network", "weights"),
+    [
+        ("spiking LSTM", "float32"), ("spiking LSTM", "int8"), ("gated current v2, 6 bits", "float32"),
+        ("gated current v2, 6 bits", "int8"), ("gated current at T = 2", "int8"),
+    ],
+)  # fmt: skip
+def test_what_deploy_says_of_memory(network, weights):
+    sizes, cell, options = {
+        "spiking LSTM": ((9, 64, 6), "spiking_lstm", {"time_steps": 2}),
+        "gated current v2, 6 bits": ((40, 128, 15), "gated_current", {}),
+        "gated current at T = 2": ((40, 128, 15), "spiking_gated_current", {"time_steps": 2}),
+    }[network]
+    program = runtime.compile(SequenceClassifier(*sizes, cell, options=options), weights)
     page = (ROOT / "docs" / "deploy.md").read_text()
-    said = re.search(rf"^\| {weights} \| ([\d,]+) \| [\d,]+ \| ([\d,]+) \|", page, re.MULTILINE)
+    said = re.search(rf"^\| {network} \| {weights} \| ([\d,]+) \| [\d,]+ \| ([\d,]+) \|", page, re.MULTILINE)
     assert said.groups() == (f"{program.nbytes:,}", f"{program.stream().nbytes:,}")
 
 
