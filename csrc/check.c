@@ -2,7 +2,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "internal.h"
+#include "values.h"
 
 /* No sum of rows overflows: 2^16 units x 31 spikes x 1e30; nor does c, which stops growing where gam is half its last bit.
  * Multi-bit values: 2^17 products of at most 1e30 (rows_fit). With a finite drive, no state and no output of a checked model is

@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "internal.h"
+#include "values.h"
 
 static SPIKESEQ_INLINE float bounded(float value) { return spikeseq_between(value, -SPIKESEQ_LARGEST_V, SPIKESEQ_LARGEST_V); }
 

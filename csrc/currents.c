@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "values.h"
 
 enum { WORTH = 8 }; /* spikes in common that are worth the two further additions of a whole row */
 

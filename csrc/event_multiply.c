@@ -1,7 +1,7 @@
 /* Event multiply: a multi-bit value that is not 0 adds its multiple of a row; the others cost nothing. Four rows a pass, as
  * in event_add.c.
  */
-#include "internal.h"
+#include "values.h"
 
 SPIKESEQ_HOT static void one_row(float *restrict sum, const float *restrict row, size_t width, float y)
 {

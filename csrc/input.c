@@ -1,7 +1,7 @@
 /* What the first layer gets of an element: x in the model's code -> drive [G] = W x + b, operations counted. */
 #include <string.h>
 
-#include "internal.h"
+#include "values.h"
 
 /* x [I] -> packets [I] where every value is -1, 0 or 1; else 0. *spikes: how many there are */
 static int ternary(const float *x, size_t inputs, int8_t *packets, uint64_t *spikes)

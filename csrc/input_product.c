@@ -1,5 +1,5 @@
 /* Input product of the first layer: once for each element, row by row. */
-#include "internal.h"
+#include "values.h"
 
 SPIKESEQ_HOT void spikeseq_four_values(float *restrict sum, const float *const rows[4], size_t width, const float y[4])
 {

@@ -32,6 +32,9 @@ spikeseq_status spikeseq_input(spikeseq_stream *stream, const float *x);
 void spikeseq_input_product(float *restrict drive, const float *restrict rows, const float *restrict bias,
                             const float *restrict x, size_t inputs, size_t width);
 
+/* sum [width] += y[0] rows[0] + .. + y[3] rows[3] */
+void spikeseq_four_values(float *restrict sum, const float *const rows[4], size_t width, const float y[4]);
+
 /* k [I] = clip(R(x / step), -127, 127) */
 void spikeseq_encode(const float *restrict x, const float *restrict step, int8_t *restrict k, size_t inputs);
 
@@ -68,22 +71,6 @@ typedef struct {
     const float *unit;
 } spikeseq_rows;
 
-/* sum [width] += sum_j y[j] rows[j] of multi-bit values k [inputs]; list [2 inputs] and whole [width] are scratch. Returns how
- * many are not 0. */
-uint64_t spikeseq_event_multiply(float *sum, spikeseq_rows rows, size_t width, spikeseq_code code, const int8_t *k,
-                                 size_t inputs, uint32_t *list, int32_t *whole);
-
-/* sum [width] += y[0] rows[0] + .. + y[3] rows[3] */
-void spikeseq_four_values(float *restrict sum, const float *const rows[4], size_t width, const float y[4]);
-
-/* drive [width] = bias (or 0) + unit sum_j x[j] rows8[j] */
-void spikeseq_input_product_units(float *restrict drive, spikeseq_rows rows, const float *restrict bias,
-                                  const float *restrict x, size_t inputs, size_t width);
-
-/* rest [count] += value [count]; k [count]: its levels, `dead` next to 0 sent as 0; rest -= y. Returns how many are not 0. */
-uint64_t spikeseq_sigma_delta(const spikeseq_model *model, spikeseq_code code, float low, float dead, size_t count,
-                              const float *value, float *rest, int8_t *k);
-
 /* sum [width] += step [width] */
 void spikeseq_add(float *restrict sum, const float *restrict step, size_t width);
 
@@ -102,10 +89,6 @@ uint64_t spikeseq_streams_node(const spikeseq_layer *layer, float shift, const f
 /* node n of levels: current [2H] -> state [2][H] s, e; k [H]. Returns sum |k|. */
 uint64_t spikeseq_levels_node(const spikeseq_layer *layer, const spikeseq_model *model, const float *current, float *state,
                               int8_t *k);
-
-/* node n of gated or leaky currents: current [G] -> state [2][H] s, e; k [H]. Returns how many are not 0. */
-uint64_t spikeseq_coded_node(const spikeseq_layer *layer, const spikeseq_model *model, const float *current, float *state,
-                             int8_t *k);
 
 /* LIF neurons (n, t): current [H] -> v [H], h [H]. Returns the spikes sent. */
 uint64_t spikeseq_lif_node(const spikeseq_layer *layer, uint32_t reset, const float *current, float *v, int8_t *h);
@@ -146,6 +129,9 @@ void spikeseq_layer_element(spikeseq_stream *stream, uint32_t number, const int8
 /* total [O] = W_out sum_t h_t / T + b_out, or [H] = sum_t h_t / T */
 void spikeseq_readout(spikeseq_stream *stream);
 
+/* of a float32 membrane that nothing ever resets */
+#define SPIKESEQ_LARGEST_V 1e35f
+
 /* int8 twins of the operators above; limits that keep every sum within 32 bits (check_int8.c) */
 enum {
     SPIKESEQ_MOST_INPUTS = 256, /* whose products with 16-bit values are summed in 32 bits at a time */
@@ -155,9 +141,6 @@ enum {
     SPIKESEQ_LARGEST_C = 1 << 26,
     SPIKESEQ_LARGEST_NEURON = 1 << 28,
 };
-
-/* of a float32 membrane that nothing ever resets */
-#define SPIKESEQ_LARGEST_V 1e35f
 
 /* drive [width] = W x + b in the units of the sums, sums [width] scratch; 0 where W x leaves float32 */
 int spikeseq_input_product_int8(const spikeseq_layer_int8 *layer, size_t width, int32_t limit, const float *x, float *sums,
@@ -241,50 +224,8 @@ static inline size_t spikeseq_gates(const spikeseq_model *model)
     return model->kind == SPIKESEQ_LIF || model->kind == SPIKESEQ_LEAKY ? 1 : model->kind >= SPIKESEQ_LEVELS ? 2 : 4;
 }
 
-/* y of level k */
-static inline float spikeseq_value(spikeseq_code code, float k) { return code.reach * (k / code.scale); }
-
 /* whether layers send multi-bit values */
 static inline int spikeseq_coded(const spikeseq_model *model) { return model->kind >= SPIKESEQ_GATED; }
-
-/* whether the weights of gated or leaky currents are integers; their other numbers are floats */
-static inline int spikeseq_units(const spikeseq_model *model)
-{
-    return spikeseq_coded(model) && model->layers->input_rows_int8;
-}
-
-/* of the two forms of rows the one that the model has */
-static inline spikeseq_rows spikeseq_one_of(const spikeseq_model *model, const float *rows, const int8_t *rows8,
-                                            const float *unit)
-{
-    return spikeseq_units(model) ? (spikeseq_rows){NULL, rows8, unit} : (spikeseq_rows){rows, NULL, NULL};
-}
-
-static inline spikeseq_rows spikeseq_input_rows(const spikeseq_model *model, uint32_t number)
-{
-    const spikeseq_layer *layer = &model->layers[number];
-    return spikeseq_one_of(model, layer->input_rows, layer->input_rows_int8, layer->input_unit);
-}
-
-static inline spikeseq_rows spikeseq_own_rows(const spikeseq_model *model, uint32_t number)
-{
-    const spikeseq_layer *layer = &model->layers[number];
-    return spikeseq_one_of(model, layer->recurrent_rows, layer->recurrent_rows_int8, layer->recurrent_unit);
-}
-
-static inline spikeseq_rows spikeseq_readout_rows(const spikeseq_model *model)
-{
-    return spikeseq_one_of(model, model->readout_rows, model->readout_int8, model->readout_scale);
-}
-
-/* the code of a layer's outputs, if it sends multi-bit values */
-static inline spikeseq_code spikeseq_code_of(const spikeseq_model *model, uint32_t number)
-{
-    spikeseq_code code = {0.0f, 1.0f};
-    if (spikeseq_coded(model))
-        code = (spikeseq_code){model->layers[number].reach[0], model->code_scale};
-    return code;
-}
 
 /* nodes (n, t) of an element n: T, or the one of currents, which sends all at once */
 static inline uint32_t spikeseq_nodes(const spikeseq_model *model)
@@ -318,9 +259,6 @@ spikeseq_status spikeseq_check_shape(const spikeseq_model *model);
 
 /* BAD_WEIGHT, or OK: the numbers of an int8 model whose shape is checked */
 spikeseq_status spikeseq_check_int8(const spikeseq_model *model);
-
-/* values in stream->sum */
-size_t spikeseq_summed(const spikeseq_model *model);
 
 /* 1 if every value is finite */
 int spikeseq_finite(const float *values, size_t len);

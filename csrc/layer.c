@@ -1,5 +1,5 @@
 /* One element of one layer: its nodes after each other, operations counted. */
-#include "internal.h"
+#include "values.h"
 
 /* node (n, t) of a grid: gates, cell and spikes; `at` is its place in the state. Returns the spikes sent. */
 static uint64_t grid(const spikeseq_element *e, uint32_t t, size_t at)

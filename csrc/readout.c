@@ -2,7 +2,7 @@
  * values are multiplied. */
 #include <string.h>
 
-#include "internal.h"
+#include "values.h"
 
 /* packets [H] = sum_t h [T][H] */
 SPIKESEQ_HOT static void over_time(int8_t *restrict packets, const int8_t *restrict h, size_t hidden, uint32_t steps)

@@ -2,7 +2,7 @@
 #include <float.h>
 #include <string.h>
 
-#include "internal.h"
+#include "values.h"
 
 /* sum += y of the last layer: a readout of multi-bit values comes once, behind their mean */
 static void add_values(spikeseq_stream *stream)

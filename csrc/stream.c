@@ -1,7 +1,7 @@
 /* A stream's buffer: how large it is, what lies where, and its first state. */
 #include <string.h>
 
-#include "internal.h"
+#include "values.h"
 
 enum { LINE = 64 }; /* each part starts at a multiple of a cache line from the buffer's start */
 

@@ -127,7 +127,7 @@ def test_the_work_of_all_open_windows_is_shown(speech_like) -> None:
 
 
 @built
-def test_what_the_runtime_cannot_hold_is_heard_in_pytorch(speech_like) -> None:
+def test_what_the_runtime_cannot_hold_is_heard_in_pytorch() -> None:
     options = {"bits": 8, "threshold_levels": 0, "levels": "unsigned", "rounding": "nearest"}
     listener = Listener(SequenceClassifier(40, 12, 5, "gated_current", options=options).eval(), "model")
     assert "in PyTorch" in listener.how

@@ -114,8 +114,9 @@ def test_trained_like_weights(variant):
         expected = model(x)[0].numpy()
     assert np.abs(expected).mean() > 0.05
     found = steps(runtime.compile(model).stream(16), x.numpy())
-    assert np.mean(found != expected) < 0.01
+    assert np.mean(found != expected) < 0.01  # ties of float32 sums: rare, and seen by what comes after
     rounded = steps(runtime.compile(model, "int8").stream(16), x.numpy())
+    # before a difference feeds back: weights of 8 bits move a sum of 64 by about a hundredth of it, some across a level
     assert np.abs(rounded - expected)[:2].mean() < 0.1 * np.abs(expected).mean()
 
 
@@ -170,7 +171,7 @@ def test_int8_gates_of_any_range(variant, threshold):
         x = torch.randn(2, 16, I)
         expected = model(x)[0].numpy()
     found = steps(runtime.compile(model, "int8").stream(16), x.numpy())
-    assert np.mean(found != expected) < 0.05
+    assert np.mean(found != expected) < 0.05  # rounded weights; clipped gates gave a half
 
 
 def test_int8_currents_fall_silent():
