@@ -41,6 +41,17 @@ def test_each_layer_gets_the_percentile_of_its_own_currents():
     assert model[3].threshold.shape == ()
 
 
+def test_graded_spikes_cover_currents_of_either_sign_and_gates_stay():
+    torch.manual_seed(0)
+    model = snn.Sequential(nn.Linear(I, H), snn.GradedLIF(H), nn.Linear(H, H), snn.GradedLIF(H, gate=True))
+    data = batches()
+    found = init_thresholds(model, data, percentile=95, scale=2.0)
+    currents = torch.cat([model[0](x).flatten(0, 1) for x in data]).detach()
+    torch.testing.assert_close(model[1].threshold.detach(), 2 * torch.quantile(currents.abs(), 0.95, 0))
+    assert list(found) == ["1"]
+    assert (model[3].threshold == 4).all()
+
+
 def test_a_higher_percentile_means_fewer_spikes():
     rates = []
     for percentile in (50, 90, 99.7):

@@ -135,6 +135,85 @@ def test_every_operation(name):
             assert getattr(counted, field) == machine.did[field], (counted.name, field)
 
 
+GRADED = {
+    "one leak": lambda: snn.GradedLIF(levels=2, leak=0.9, threshold=1.0),
+    "of channels": lambda: snn.GradedLIF(H, levels=4, leak=0.9, threshold=1.0),
+    "dyadic": lambda: snn.GradedLIF(H, levels=2, leak=0.875, threshold=1.0),
+    "no memory": lambda: snn.GradedLIF(H, levels=1, threshold=1.0),
+    "gates": lambda: snn.GradedLIF(H, levels=2, gate=True, leak=1.0),
+    "gates without memory": lambda: snn.GradedLIF(levels=4, gate=True),
+}
+
+
+class GradedNeurons(Neurons):
+    """Neurons with graded spikes: a comparison for every level, a subtraction for every unit spike."""
+
+    def element(self, currents):
+        m, layer, sent = self.m, self.layer, []
+        for j in range(H):
+            current, leak = m.read(currents, j), self.leak[j]
+            v = self.leaked(j, m.read(self.v, j), current, self.leak) if leak else current
+            V = self.threshold[j] if layer.channels is None else m.read(self.threshold, j, "weight_reads")
+            unit, above = V / layer.levels, v + V / 2 if layer.gate else v  # V / 2 is in the bias
+            edges = [(level + 0.5) * unit for level in range(layer.levels)]
+            k = sum(m.at_least(above, edge) for edge in edges)
+            if not layer.gate:
+                k -= sum(m.at_least(-edge, above) for edge in edges)
+            for _ in range(abs(k) if leak else 0):
+                v = m.add(v, -unit if k > 0 else unit, "neuron_updates")
+            if leak:
+                m.write(self.v, j, v + (V / 2 if layer.gate else 0.0))
+            if k:
+                m.did["spikes"] += abs(k)
+                m.did["state_writes"] += 1  # the packet
+            sent.append(k)
+        return sent
+
+
+def packets(machine, layer, sent, levels):
+    """As events, a row of weights read once for a packet and added for each of its unit spikes."""
+    sums = [0.0] * O
+    for j in range(O):
+        machine.write(sums, j, machine.read(layer.bias.tolist(), j, "weight_reads"))
+    for j, k in enumerate(sent):
+        if k:
+            machine.did["state_reads"] += 1
+            column = layer.weight[:, j].tolist()
+            for o in range(O):
+                weight, value = machine.read(column, o, "weight_reads"), machine.read(sums, o)
+                for _ in range(abs(k)):
+                    value = machine.add(value, (weight if k > 0 else -weight) / levels)
+                machine.write(sums, o, value)
+    return sums
+
+
+@pytest.mark.parametrize("name", GRADED)
+def test_every_operation_of_graded_spikes(name):
+    model = network(GRADED[name]())
+    torch.manual_seed(6)
+    x = torch.randn(L, 1, I).double()  # no ties
+    machines = [Machine() for _ in range(3)]
+    neurons, total = GradedNeurons(machines[1], model[1]), torch.zeros(O).double()
+    for element in x[:, 0].tolist():
+        sent = neurons.element(dense(machines[0], model[0], element))
+        total += torch.tensor(packets(machines[2], model[2], sent, model[1].levels)).double()
+    torch.testing.assert_close(total / L, model(x)[0][0])
+    assert machines[1].did["spikes"] > 5
+    for counted, machine in zip(count(model, x).per_layer, machines, strict=False):  # the integrator is tested above
+        for field in FIELDS:
+            assert getattr(counted, field) == machine.did[field], (counted.name, field)
+
+
+def test_graded_spikes_only_accumulate():
+    model = network(snn.GradedLIF(H, levels=2, leak=0.5, dyadic_leak=True, threshold=1.0)).float()
+    x = torch.randn(L, 1, I)
+    assert_accumulate_only(model[:3], x, allow=["0"])
+    with torch.no_grad():
+        model[1].leak.fill_(0.3)
+    model[1].rounded = False
+    assert [f.module for f in audit(model[:3], x, allow=["0"]).findings] == ["1"]
+
+
 def test_channels_of_several_kinds_are_counted_one_by_one():
     model = network(snn.LIF(H))
     with torch.no_grad():

@@ -5,6 +5,7 @@ import torch
 
 from spikeseq.energy import assert_accumulate_only, audit, compare, count
 from spikeseq.energy.compare import has_counterparts
+from spikeseq.nn import GradedLIF
 from spikeseq.nn.translation import translator
 from spikeseq.nn.translation.attention import Attention
 from spikeseq.nn.translation.block import GatedSum
@@ -47,6 +48,28 @@ def test_what_two_populations_send_together():
     assert (found.macs, found.elementwise) == (12, 12)
 
 
+class Pair(torch.nn.Module):
+    """Graded spikes of A and gates B, and what both make."""
+
+    def __init__(self):
+        super().__init__()
+        self.values = GradedLIF(levels=2, threshold=1.0)
+        self.gates = GradedLIF(levels=2, threshold=1.0, gate=True)
+        self.sum = GatedSum(3, "graded_lif")
+
+    def forward(self, r, a, b):
+        return self.sum(r, self.values(a)[0], self.gates(b)[0])
+
+
+def test_graded_spikes_meet_each_with_each():
+    r, a = torch.zeros(2, 1, 3), torch.tensor([[[1.0, -0.5, 0]], [[0, 1, -1]]])  # k = 2, -1, 0; 0, 2, -2
+    b = torch.tensor([[[0.5, 0, 0.5]], [[0.5, -0.5, 0.5]]])  # k = 2, 1, 2; 2, 0, 2
+    model = Pair()
+    assert model(r, a, b).tolist() == [[[1.0, -0.25, 0]], [[0, 0, -1]]]
+    found = {layer.name: layer for layer in count(model, {"r": r, "a": a, "b": b}).per_layer}["sum"]
+    assert (found.macs, found.neuron_updates, found.comparisons, found.weight_reads) == (0, 4 + 1 + 4, 6, 3)
+
+
 @pytest.fixture
 def pair():
     g = torch.Generator().manual_seed(0)
@@ -63,7 +86,10 @@ def make(cell, attention="softmax", **options):
     ).eval()
 
 
-@pytest.mark.parametrize(("cell", "options"), [("lif", {"leak": 0.5, "dyadic_leak": True}), ("if", {})])
+@pytest.mark.parametrize(
+    ("cell", "options"),
+    [("lif", {"leak": 0.5, "dyadic_leak": True}), ("if", {}), ("graded_lif", {"dyadic_leak": True, "levels": 2})],
+)
 def test_with_shift_attention_it_only_accumulates(pair, cell, options):
     model = make(cell, "shift", **options)
     assert_accumulate_only(model, pair, allow=LOOK_UPS)

@@ -99,6 +99,7 @@ def test_networks_of_membranes(reset, spread, whole, stepwise):
         snn.LIF(20, reset=reset),
         nn.Linear(20, 8),
         snn.CubaLIF(reset=reset),
+        snn.GradedLIF(levels=2, leak=0.5, threshold=1.0),
         nn.Linear(8, 4),
         snn.IF(),
     ]

@@ -59,6 +59,8 @@ KINDS = {
     "lif": stack(snn.LIF, leak=0.75),
     "lif zero": stack(snn.LIF, leak=0.5, reset="zero"),
     "if": stack(snn.IF),
+    "graded": stack(snn.GradedLIF, levels=2, leak=0.5, threshold=1.0),
+    "graded gates": stack(snn.GradedLIF, levels=4, gate=True, leak=0.75, threshold=2.0),
     "cuba": stack(snn.CubaLIF, leak=0.75, current_leak=0.5),
     "integrator": Summed,
 }
@@ -75,7 +77,15 @@ FROZEN = {
     "adlif symplectic": recurrent(snn.AdLIF, form="symplectic"),
 }
 EXACT = {n for n in KINDS if n not in ("lstm", "gru", "rnn", "hard")} | {"gated levels"}
-ONE_WAY = {"lif", "lif zero", "if", "cuba", "integrator"}  # batch first in the state, no second direction
+ONE_WAY = {
+    "lif",
+    "lif zero",
+    "if",
+    "graded",
+    "graded gates",
+    "cuba",
+    "integrator",
+}  # batch first in the state, no second direction
 KINDS |= FROZEN
 # fields of a state that no later result depends on smoothly. Without recurrent weight y is a result, not a memory; what is
 # left over of a value comes back whole inside the range, so that its slope is 0 after one element

@@ -17,7 +17,8 @@ def network() -> snn.Sequential:
         snn.SpikingConv2d(2, 4, 3, padding=1, stride=(1, 2), bias=False, neuron=neuron), nn.MaxPool2d(2, ceil_mode=True),
         nn.Conv2d(4, 6, (1, 2), dilation=1, groups=2), nn.ReLU(), nn.AvgPool2d((2, 1), divisor_override=1),
         nn.Flatten(), nn.Identity(), nn.Dropout(0.1), snn.SequenceDropout(0.2), nn.Linear(12, 5, bias=False),
-        snn.CubaLIF(5, reset="zero", surrogate="fast_sigmoid"), snn.SpikingConv1d(5, 7, 3, causal=True),
+        snn.CubaLIF(5, reset="zero", surrogate="fast_sigmoid"), snn.GradedLIF(5, levels=2, gate=True, learn_leak=False),
+        snn.SpikingConv1d(5, 7, 3, causal=True),
         snn.LIF(dyadic_leak=True, learn_leak=False, surrogate=Rectangle(0.5)), snn.Integrator("length"), nn.Linear(7, 2),
         batch_first=True,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from spikeseq.nn import (
     AdLIF,
     CubaLIF,
     GatedCurrent,
+    GradedLIF,
     LIFCell,
     QuantizedLSTM,
     SpikingLSTM,
@@ -30,6 +31,7 @@ LAYERS = {
     "lif": lambda: LIF(6),
     "if": lambda: IF(6),
     "cuba": lambda: CubaLIF(6),
+    "graded": lambda: GradedLIF(6),
     "adlif": lambda: AdLIF(6, 5),
     "integrator": lambda: Integrator("length"),
 }

@@ -56,13 +56,14 @@ def eight(tmp_path, monkeypatch):
 
 def recipe(cell="lif", attention="softmax", **changes):
     model = {**RECIPE["model"], "cell": cell, "translation": {**RECIPE["model"]["translation"], "attention": attention}}
-    if "lif" not in cell:
-        model["options"] = {}
+    if cell not in ("lif", "plain_lif"):
+        model["options"] = {"levels": 2} if cell == "graded_lif" else {}
     return make_recipe({**RECIPE, "model": model, **changes})
 
 
 @pytest.mark.parametrize(
-    ("cell", "attention", "least"), [("lif", "softmax", 99.9), ("lif", "shift", 80), ("lstm", "softmax", 99.9)]
+    ("cell", "attention", "least"),
+    [("lif", "softmax", 99.9), ("lif", "shift", 80), ("graded_lif", "softmax", 99.9), ("lstm", "softmax", 99.9)],
 )
 def test_eight_pairs_are_learned_by_heart(eight, cell, attention, least):
     torch.manual_seed(0)
@@ -112,19 +113,21 @@ def test_every_recipe_is_read_and_run_for_one_batch(eight, path):
     assert (len(Tokenizer.from_json(notes["tokenizer"])), notes["languages"]) == (model.vocabulary, ["de", "en"])
     assert all(p.isfinite().all() for p in model.parameters())
     assert run.record.metrics["parameters"] > 0
-    spiking = read_recipe(path.with_name("spiking.yaml"))  # and the comparison is fair
+    graded = own.model.cell in ("graded_lif", "glu")
+    spiking = read_recipe(path.with_name("graded.yaml" if graded else "spiking.yaml"))  # and the comparison is fair
     assert (own.data, own.beam_width) == (spiking.data, spiking.beam_width)
     if own.train.teacher:  # trained longer, and says so
-        neurons = own.model.cell == "lif"
+        neurons = own.model.cell in ("lif", "graded_lif")
         options = spiking.model.options if neurons else {}
-        assert own.model.cell in ("lif", "relu")
+        assert own.model.cell in ("lif", "graded_lif", "relu")
         assert own.model == dataclasses.replace(
             spiking.model, cell=own.model.cell, options=options, dropout=own.model.dropout
         )
         return
     assert own.train == spiking.train
-    if own.model.cell in ("relu", "glu", "lif"):
-        twin = dataclasses.replace(own.model, cell="lif", options={}, translation=spiking.model.translation)
+    if own.model.cell in ("relu", "glu", "lif", "graded_lif"):
+        cell = spiking.model.cell
+        twin = dataclasses.replace(own.model, cell=cell, options={}, translation=spiking.model.translation)
         assert twin == dataclasses.replace(spiking.model, options={})
 
 
@@ -155,6 +158,8 @@ def test_it_starts_from_its_trained_twin_and_is_priced_beside_it(eight, capsys):
     assert all(word in said for word in ("ReLU", "GLU", "LSTM", "decoder.attention", "not accumulate-only"))
     assert main(["energy", str(eight / "relu" / "model.pt")]) == 2
     assert "cell='relu', which does not spike" in capsys.readouterr().err
+    with pytest.raises(CheckpointError, match=r"relu.model\.pt': its layers send values, graded spikes are k / T"):
+        fit(recipe("graded_lif", train={**quick, **start}), eight / "graded", progress=False)
     other = {**RECIPE["model"], "cell": "lif", "hidden_size": 32}
     with pytest.raises(CheckpointError, match=r"relu.model\.pt': its weights have other shapes"):
         fit(make_recipe({**RECIPE, "model": other, "train": {**quick, **start}}), eight / "other", progress=False)

@@ -4,7 +4,8 @@ Layer by layer, in the order in which they run, each behind layers whose thresho
 
     V_c = scale * (percentile of the currents of channel c over rows, elements and places; of the whole layer if V is one)
 
-A channel whose percentile is not positive takes that of its layer.
+A channel whose percentile is not positive takes that of its layer. Of graded spikes with a sign, V is the range of the sizes of
+currents; their gates keep the width of a hard sigmoid.
 
 Source: Rathi et al. (2020), arXiv:2005.01807; Rathi & Roy, DIET-SNN and LITE-SNN (99.7, scale 0.3 there).
 """
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from spikeseq.conversion.calibrate import batches
 from spikeseq.errors import ConfigError, DataError
+from spikeseq.nn.graded_lif import GradedLIF
 from spikeseq.nn.kinds import SMALLEST
 from spikeseq.nn.mode import evaluating
 from spikeseq.nn.neurons import Neurons
@@ -43,7 +45,9 @@ def init_thresholds(
         raise ConfigError(f"percentile={percentile!r}: pass a number above 0, at most 100")
     if not 0 < scale < float("inf"):
         raise ConfigError(f"scale={scale!r}: pass a number above 0")
-    names: dict[nn.Module, str] = {m: name for name, m in model.named_modules() if isinstance(m, Neurons)}
+    names: dict[nn.Module, str] = {
+        m: name for name, m in model.named_modules() if isinstance(m, Neurons) and not _gate(m)
+    }
     if not names:
         raise ConfigError(
             f"{type(model).__name__} has no LIF or IF layer; convert() sets the thresholds of LSTM layers"
@@ -57,6 +61,10 @@ def init_thresholds(
             with torch.no_grad():
                 layer.threshold.copy_(found[names[layer]])
     return found
+
+
+def _gate(neurons: Neurons) -> bool:
+    return isinstance(neurons, GradedLIF) and neurons.gate
 
 
 def _see(model: nn.Module, x: Any, layer: nn.Module | None = None) -> list[Seen]:
@@ -80,6 +88,7 @@ def _currents(seen: Seen, layer: Neurons) -> Tensor:
     x = seen.x if seen.mask is None else seen.x[seen.mask.squeeze(-1)]
     channels = layer.channels or 1
     rows = x.reshape(-1, x.shape[-1])
+    rows = rows.abs() if isinstance(layer, GradedLIF) else rows
     return rows.view(len(rows), channels, -1).transpose(1, 2).reshape(-1, channels)
 
 

@@ -23,6 +23,7 @@ from spikeseq.energy.cost import Memory, PriceTable, price
 from spikeseq.energy.counts import Counts
 from spikeseq.energy.synops import count, several
 from spikeseq.errors import ConfigError
+from spikeseq.nn.graded_lif import GradedLIF
 from spikeseq.nn.kinds import QuantizedKind
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM
 from spikeseq.nn.neurons import Neurons
@@ -31,6 +32,7 @@ from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.spiking import as_spiking
 from spikeseq.nn.text import TextClassifier
 from spikeseq.nn.translation import Translator, twin
+from spikeseq.nn.translation.graded import GradedLinear
 
 MEMORIES: tuple[Memory, ...] = ("none", "sram")
 FORMATS = ("fp32", "fp16", "int32", "int8")
@@ -105,7 +107,7 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
 
 
 def _with_twins(model: TextClassifier | PictureClassifier | Translator, batches: list[Any]) -> Comparison:
-    """The same network with gates, and with ReLU, beside its neurons; each neuron compares once for each element."""
+    """The same network with gates, and with ReLU, beside its neurons; each compares once for each spike that it could send."""
     twins: dict[str, nn.Module]
     if isinstance(model, Translator):
         twins = {label: twin(model, label.lower()) for label in ("LSTM", "GLU", "ReLU")}
@@ -117,8 +119,13 @@ def _with_twins(model: TextClassifier | PictureClassifier | Translator, batches:
     total, first = (
         sum(c.macs - c.elementwise - c.int8_macs for c in counts[label].per_layer) for label in ("LSTM", "spiking")
     )
-    rate = sum(c.spikes for c in own) / sum(c.comparisons for c in own)
+    rate = sum(c.spikes for c in own) / sum(c.comparisons / _signs(model.get_submodule(c.name)) for c in own)
     return Comparison(counts, 1, rate, total / first if first else None)
+
+
+def _signs(layer: nn.Module) -> int:
+    """Comparisons for each spike that could be sent: of graded spikes one for either sign."""
+    return 2 if (isinstance(layer, GradedLIF) and not layer.gate) or isinstance(layer, GradedLinear) else 1
 
 
 def _nodes(model: nn.Module, name: str) -> int:

@@ -15,6 +15,7 @@ from spikeseq.energy.dense import few_bits
 from spikeseq.energy.registry import Call, Code, Window, counted, rule_of
 from spikeseq.errors import DataError
 from spikeseq.nn.current_kinds import CurrentKind
+from spikeseq.nn.graded_lif import GradedLIF
 from spikeseq.nn.kinds import GridKind, QuantizedKind
 from spikeseq.nn.mode import evaluating
 from spikeseq.nn.observe import observing
@@ -85,7 +86,8 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
     """Counts of every call of every layer that has a rule."""
     found: list[LayerCount] = []
     kinds = [m.kind for m in model.modules() if isinstance(m, Recurrent)]
-    steps = max((kind.time_steps for kind in kinds), default=1)
+    graded = [m.levels for m in model.modules() if isinstance(m, GradedLIF)]
+    steps = max([*(kind.time_steps for kind in kinds), *graded], default=1)
     quantized = [isinstance(kind, GridKind) for kind in kinds if isinstance(kind, QuantizedKind)]
     dense = bool(quantized) and not any(quantized)
     codes = tuple(codes_of(model))

@@ -7,7 +7,8 @@ For queries of L elements, S source elements that are there, width E, in one sen
                             + (unit spikes of the values that have a weight); comparisons: 2 for each value of q and k,
                               2 LEVELS for each of w, and those of the shifter
     GradedLinear         ACs  O sum |k|;  comparisons 2 T for each input;  without levels as a Linear
-    GatedSum             of spikes: 1 comparison each, and an addition where both spike;  of values 2 MACs each
+    GatedSum             of spikes: 1 comparison each, and an addition where both spike, of graded ones |k_a| k_b: each unit
+                         spike with each;  of values 2 MACs each
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def graded_linear(module: GradedLinear, call: Call) -> list[LayerCount]:
     if not module.levels:
         return linear(module, call)
     x, outputs = call.argument(0, "input"), float(module.out_features)
-    k = (graded(x, module.levels) * module.levels).abs()
+    k = module.unit_spikes(x)
     rows, spikes = float(x.shape[:-1].numel()), float(k.sum())
     biases = 0.0 if module.bias is None else outputs
     acs, events, sent = spikes * outputs, float((k > 0).sum()) * outputs, float((k > 0).sum())
@@ -80,9 +81,11 @@ def gated_sum(module: GatedSum, call: Call) -> list[LayerCount]:
     _, a, b = (call.argument(i, n) for i, n in enumerate(("r", "a", "b")))
     values, channels = float(a.numel()), float(a.shape[-1])
     sizes: dict[str, Any] = {"elements": values / channels, "weight_words": channels, "state_words": channels}
-    if module.sigmoid or spike_counts(a) is None or spike_counts(b) is None:
+    steps = call.time_steps
+    if module.sigmoid or (k_a := spike_counts(a, steps)) is None or (k_b := spike_counts(b, steps)) is None:
         traffic: dict[str, Any] = {"weight_reads": values, "state_reads": 3 * values, "state_writes": values}
         return [LayerCount(call.name, macs=2 * values, elementwise=2 * values, **traffic, **sizes)]
-    both = float((a * b).sum())
-    few: dict[str, Any] = {"weight_reads": both, "state_reads": both, "state_writes": both}
-    return [LayerCount(call.name, comparisons=values, neuron_updates=both, **few, **sizes)]
+    pairs, both = k_a * k_b, (k_a > 0) & (k_b > 0)
+    met = float(both.sum())
+    few: dict[str, Any] = {"weight_reads": met, "state_reads": met, "state_writes": met}
+    return [LayerCount(call.name, comparisons=values, neuron_updates=float(pairs.sum()), **few, **sizes)]

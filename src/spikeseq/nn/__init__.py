@@ -16,6 +16,7 @@ from spikeseq.nn.current_kinds import CodedCurrentState
 from spikeseq.nn.dropout import DropoutState, SequenceDropout
 from spikeseq.nn.frames import FrameClassifier
 from spikeseq.nn.gated_current import GatedCurrent, HardGatedCurrent, LeakyCurrent, SpikingGatedCurrent
+from spikeseq.nn.graded_lif import GradedLIF, GradedLIFCell
 from spikeseq.nn.lif import IF, LIF, IFCell, LIFCell
 from spikeseq.nn.lstm import GRU, LSTM, HardLSTM, QuantizedLSTM, RunResult, SpikingLSTM, StreamLSTM
 from spikeseq.nn.observe import Seen, observing
@@ -53,6 +54,8 @@ __all__ = [
     "GRUState",
     "GatedCurrent",
     "GatedCurrentCell",
+    "GradedLIF",
+    "GradedLIFCell",
     "HardGatedCurrent",
     "HardGatedCurrentCell",
     "HardGatedState",

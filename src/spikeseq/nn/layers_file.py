@@ -15,6 +15,7 @@ from spikeseq.nn.checkpoint import load_model, load_weights, read_file
 from spikeseq.nn.conv import SpikingConv1d, SpikingConv2d
 from spikeseq.nn.cuba import CubaLIF
 from spikeseq.nn.dropout import SequenceDropout
+from spikeseq.nn.graded_lif import GradedLIF
 from spikeseq.nn.lif import IF, LIF
 from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.readout import Integrator, Last
@@ -43,6 +44,7 @@ SETTINGS: dict[type[nn.Module], tuple[str, ...]] = {
     LIF: (*LEAKY, "dyadic_leak"),
     IF: NEURONS,
     CubaLIF: LEAKY,
+    GradedLIF: ("channels", "levels", "gate", "learn_threshold", "learn_leak", "dyadic_leak"),
     SpikingConv1d: ("in_channels", "out_channels", "kernel_size", "bias", "causal", "neuron"),
     SpikingConv2d: (*CONVOLUTION, "neuron"),
     Integrator: ("normalise",),
@@ -149,7 +151,9 @@ def _neuron_setting(layer: Any, key: str, name: str) -> Any:
                 f"layer {name!r} has the surrogate {own!r}: a model file holds those of ops/spike.py alone"
             )
         return {"name": found, **dataclasses.asdict(own)}
-    return {"dyadic_leak": layer.rounded, "reset": layer.step.reset, "channels": layer.channels}[key]
+    if key in ("levels", "gate", "channels"):
+        return getattr(layer, key)
+    return {"dyadic_leak": layer.rounded, "reset": layer.step.reset}[key]
 
 
 def _surrogate(description: Any) -> Any:

@@ -21,7 +21,7 @@ from spikeseq.ops.precision import full_precision
 from spikeseq.ops.scan import scan
 
 
-class _Layer(Neurons):
+class NeuronLayer(Neurons):
     """Neurons along a sequence."""
 
     batch_first: bool = False
@@ -47,12 +47,12 @@ class _Layer(Neurons):
         mask = None if lengths is None else valid_mask(lengths, x).unsqueeze(-1)
         v = x.new_zeros(batch, *units) if state is None else check_state("state.v", state.v, (batch, *units))
         start = LIFState(v.flatten(1))
-        spikes, end = scan(self.step, currents, None, start, self.params(units), mask)
+        spikes, end = scan(self.element, currents, None, start, self.params(units), mask)
         report(Seen(self, "", currents, spikes, mask, torch.zeros_like(start.v)))
         return spikes.unflatten(2, units), LIFState(end.v.unflatten(1, units))
 
 
-class LIF(_Layer):
+class LIF(NeuronLayer):
     """Leaky integrate-and-fire neurons along a sequence, leak and threshold learned.
 
     channels     C: one threshold and one leak for each channel; None: one for the layer
@@ -77,7 +77,7 @@ class LIF(_Layer):
         self.batch_first = batch_first
 
 
-class IF(_Layer):
+class IF(NeuronLayer):
     """Integrate-and-fire neurons along a sequence: LIF without leak, and without its multiplication.
 
     channels, batch_first  as of LIF; further keyword arguments: NeuronOptions.
@@ -90,7 +90,7 @@ class IF(_Layer):
         self.batch_first = batch_first
 
 
-class _Cell(Neurons):
+class NeuronCell(Neurons):
     """Neurons, one element."""
 
     @full_precision
@@ -100,11 +100,11 @@ class _Cell(Neurons):
         units = rows.shape[1:]
         v = torch.zeros_like(x) if state is None else as_state(LIFState, state, x).v
         check_state("state.v", v, tuple(x.shape))
-        spikes, end = self.step(rows.flatten(1), LIFState(v.reshape(rows.shape).flatten(1)), self.params(units))
+        spikes, end = self.element(rows.flatten(1), LIFState(v.reshape(rows.shape).flatten(1)), self.params(units))
         return spikes.view(x.shape), LIFState(end.v.view(x.shape))
 
 
-class LIFCell(_Cell):
+class LIFCell(NeuronCell):
     """LIF, one element; arguments and parameters as of LIF."""
 
     def __init__(
@@ -119,7 +119,7 @@ class LIFCell(_Cell):
         super().__init__(channels, leak, learn_leak, dyadic_leak, **options)
 
 
-class IFCell(_Cell):
+class IFCell(NeuronCell):
     """IF, one element; arguments and parameters as of IF."""
 
     def __init__(self, channels: int | None = None, **options: Unpack[NeuronOptions]) -> None:

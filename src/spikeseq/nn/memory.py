@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import nn
@@ -32,15 +32,20 @@ def check_cell(cell: str, options: Mapping[str, Any]) -> str:
     """Return ``cell`` if it is one of CELLS that takes these options. Raises ConfigError with the nearest valid word."""
     if cell not in CELLS:
         raise ConfigError(f"cell={cell!r}: {nearest(str(cell), CELLS)}")
-    kind = {**NEURONS, **GATED}[cell]
     shared = {"threshold", "learn_threshold", "reset", "surrogate"} if cell in ("lif", "if") else set()
-    own = inspect.signature(kind.__init__).parameters.values() if cell != "relu" else ()
-    valid = ({p.name for p in own if p.kind is p.KEYWORD_ONLY} | shared) - {"batch_first"}
+    check_options(cell, None if cell == "relu" else {**NEURONS, **GATED}[cell], options, shared)
+    return cell
+
+
+def check_options(cell: str, kind: Any, options: Mapping[str, Any], shared: Collection[str] = ()) -> None:
+    """Raise ConfigError for an option that is no keyword argument of ``kind`` (None: it has none), nor in ``shared``."""
+    own = inspect.signature(kind.__init__).parameters.values() if kind else ()
+    valid = {p.name for p in own if p.kind is p.KEYWORD_ONLY} | {*shared}
+    valid -= {"batch_first", "device", "dtype", "gate"}  # whose values are the network's business
     for name in options:
         if name not in valid:
             remedy = nearest(name, valid) if valid else "leave it out"
             raise ConfigError(f"options: cell={cell!r} has no option {name!r}; {remedy}")
-    return cell
 
 
 def neurons(cell: str, channels: int | None, options: Mapping[str, Any]) -> nn.Module:

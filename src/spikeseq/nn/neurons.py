@@ -11,6 +11,7 @@ from spikeseq.errors import ConfigError, ShapeError, nearest
 from spikeseq.nn.kinds import SMALLEST
 from spikeseq.ops.cells.lif import LIFStep
 from spikeseq.ops.neuron import LIFParams, Reset, dyadic_leak
+from spikeseq.ops.reference import Step
 from spikeseq.ops.spike import SURROGATES, Surrogate, Triangle, clamp_through
 from spikeseq.shapes import check_size
 
@@ -57,6 +58,7 @@ class Neurons(nn.Module):
             raise ConfigError(f"reset={reset!r}: {nearest(str(reset), ('subtract', 'zero'))}")
         self.channels, self.rounded = channels, rounded
         self.step = LIFStep(surrogate_of(surrogate), reset)
+        self.element: Step = self.step  # what runs along a sequence
         shape = () if channels is None else (check_size("channels", channels),)
         first = torch.full(shape, float(threshold), device=device, dtype=dtype)
         self.threshold = nn.Parameter(first, requires_grad=learn_threshold)

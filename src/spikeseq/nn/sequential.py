@@ -10,23 +10,24 @@ from spikeseq.errors import ConfigError, ShapeError
 from spikeseq.nn.conv import SpikingConv1d, SpikingConv2d
 from spikeseq.nn.cuba import CubaLIF
 from spikeseq.nn.dropout import SequenceDropout
+from spikeseq.nn.graded_lif import GradedLIF
 from spikeseq.nn.lif import IF, LIF
 from spikeseq.nn.readout import Integrator, Last
 from spikeseq.nn.recurrent import Recurrent
 from spikeseq.nn.sequence import over_elements, run_time_first
 
 READOUTS = (Integrator, Last)
-WITH_MEMORY = (LIF, IF, CubaLIF, SpikingConv1d, SpikingConv2d, SequenceDropout, Recurrent, *READOUTS)
+WITH_MEMORY = (LIF, IF, CubaLIF, GradedLIF, SpikingConv1d, SpikingConv2d, SequenceDropout, Recurrent, *READOUTS)
 
 
 class Sequential(nn.Sequential):
     """Layers in a row. ``forward(x, state=None, lengths=None) -> (output, state)``.
 
-    Layers with a memory (LIF, IF, CubaLIF, SpikingConv1d, SpikingConv2d, SequenceDropout, Integrator, Last, the LSTM family)
-    run along the sequence; every other module runs on all elements at once, as one batch of ``L B`` rows (padding left out),
-    so that ``nn.Linear``, ``nn.Conv2d``, ``nn.MaxPool2d`` or ``nn.Flatten`` work as they are. Behind a readout
-    (Integrator, Last) there is one row for each sequence. The state is a tuple with an entry for each layer, None for
-    one without.
+    Layers with a memory (LIF, IF, CubaLIF, GradedLIF, SpikingConv1d, SpikingConv2d, SequenceDropout, Integrator, Last, the LSTM
+    family) run along the sequence; every other module runs on all elements at once, as one batch of ``L B`` rows (padding left
+    out), so that ``nn.Linear``, ``nn.Conv2d``, ``nn.MaxPool2d`` or ``nn.Flatten`` work as they are. Behind a readout
+    (Integrator, Last) there is one row for each sequence. The state is a tuple with an entry for each layer, None for one
+    without.
 
     batch_first  whether x is ``[B, L, C, ..]``; the layers themselves are time first
     """

@@ -58,7 +58,8 @@ class TranslationSettings:
     attention: softmax, or shift (accumulate-only); of convolutional networks
     kernel_size: taps of each convolution
     positions: most tokens of a sentence
-    levels: of the graded spikes before the last product; of lif and if
+    levels: of the graded spikes before the last product; of spiking networks
+    reach: largest value of these, a power of two
     """
 
     embedding_size: int = 128
@@ -66,6 +67,7 @@ class TranslationSettings:
     kernel_size: int = 3
     positions: int = 100
     levels: int = 4
+    reach: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class ModelSettings:
 
     cell: kind of layer: torch_lstm, torch_gru, lstm, gru, hard_lstm, quantized_lstm, spiking_lstm, stream_lstm,
         gated_current, hard_gated_current, spiking_gated_current, leaky_current or adlif; of texts and pictures: lif, if, relu,
-        rnn, gru, lstm, quantized_lstm or spiking_lstm; of translation: lif, if, relu, glu, lstm, plain_lif or plain_if
+        rnn, gru, lstm, quantized_lstm or spiking_lstm; of translation: lif, if, graded_lif, relu, glu, lstm, plain_lif or
+        plain_if
     hidden_size: H, units of each layer and direction; of pictures: of the dense part
     num_layers: layers on top of each other; of texts: layers of neurons; of translation: blocks on either side
     dropout: probability, between layers and before the readout
@@ -83,7 +86,7 @@ class ModelSettings:
     options: further arguments of the layer: time_steps, max_packet, shift, leak, input_encoding, input_levels, bias; of
         currents: variant, bits, threshold_levels, rounding, levels, range, candidate, batch_norm, recurrent_dropout,
         input_bits; of adlif: form, recurrent, batch_norm; of lif and if: threshold, learn_threshold, leak, learn_leak,
-        dyadic_leak, reset
+        dyadic_leak, reset; of graded_lif: levels, threshold, learn_threshold, leak, learn_leak, dyadic_leak
     output: one class for a sequence, or one for each of its frames (then pooling has no effect)
     network: layers (recurrent layers of vectors), text (embedding first), pictures (convolutions first) or translation
     text: of network: text

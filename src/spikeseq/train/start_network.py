@@ -10,6 +10,7 @@ from spikeseq.data import Data, TextData
 from spikeseq.data.text.glove import read_glove
 from spikeseq.errors import CheckpointError
 from spikeseq.nn.checkpoint import load_model, load_weights
+from spikeseq.nn.graded_lif import GradedLIF
 from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.pictures import PictureClassifier
 from spikeseq.nn.text import TextClassifier
@@ -59,7 +60,15 @@ def embed(model: TextClassifier, data: TextData, path: str) -> float:
 
 
 def transplant(model: nn.Module, source: nn.Module, path: str) -> None:
-    """Copy all parameters but those of neurons, in their order. Raises CheckpointError where they are of other shapes."""
+    """Copy all parameters but those of neurons, in their order.
+
+    Raises CheckpointError where they are of other shapes, or of another unit.
+    """
+    if any(isinstance(m, GradedLIF) for m in model.modules()):
+        raise CheckpointError(
+            f"checkpoint {path!r}: its layers send values, graded spikes are k / T of a range, so its weights have another "
+            "unit; start from a network with graded spikes, or from fresh weights with that one as train.teacher"
+        )
     own, given = _weights(model), _weights(source)
     if [p.shape for p in own] != [p.shape for p in given]:
         raise CheckpointError(

@@ -2,7 +2,7 @@ r"""A block of the convolutional translation network; r is a current, carried pa
 
     z    = N(r)                      units with a membrane along the sequence, or a function
     A, B = K * z                     a convolution along the sequence, k taps
-    r   <- r + scale (N(A) and N(B))
+    r   <- r + scale (N(A) and N(B))      units.py
 
 Source: Gehring et al. (2017), arXiv:1705.03122, with spikes in place of the gated linear unit (Rathi & Roy, LITE-SNN, 2024).
 """
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from spikeseq.nn.conv import windows_of
 from spikeseq.nn.dropout import SequenceDropout
-from spikeseq.nn.translation.units import SPIKING, Units, currents
+from spikeseq.nn.translation.units import GRADED, SPIKING, Gates, Units, currents, gain_behind
 
 
 class BlockState(NamedTuple):
@@ -28,7 +28,7 @@ class BlockState(NamedTuple):
 
 
 class GatedSum(nn.Module):
-    """``r + scale g(a, b)``, ``scale [C]``; g: both, of spikes; ``a b`` of rectified values; ``a sigmoid(b)`` for "glu"."""
+    """``r + scale g(a, b)``, ``scale [C]``; g: ``a b``, of binary spikes both; ``a sigmoid(b)`` for "glu"."""
 
     def __init__(self, channels: int, activation: str) -> None:
         super().__init__()
@@ -53,10 +53,14 @@ class Block(nn.Module):
         self.kernel_size, self.causal = kernel_size, causal
         self.units = Units(activation, channels, options)
         self.dropout = SequenceDropout(dropout)
-        self.conv = currents(channels * kernel_size, 2 * channels, activation in SPIKING)
-        self.gates = Units(activation, 2 * channels, options)
+        self.conv = currents(channels * kernel_size, 2 * channels, gain_behind(activation))
+        self.gates: Units | Gates = (
+            Gates(activation, channels, options) if activation == GRADED else Units(activation, 2 * channels, options)
+        )
         self.sum = GatedSum(channels, activation)
-        if activation in SPIKING:  # it takes spikes of both populations: let them not be too seldom at first
+        if (
+            activation in SPIKING and activation != GRADED
+        ):  # it takes spikes of both populations: let them not be too seldom at first
             nn.init.constant_(self.conv.bias, 0.5)
 
     def forward(self, r: Tensor, state: BlockState | None = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:

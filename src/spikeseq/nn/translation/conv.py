@@ -6,7 +6,7 @@ r"""Convolutional encoder-decoder with attention: spiking, or its twins with ReL
     decoder   r = W e;  for each block, causal:  r <- block(r);  c = attention(W_q N(r) + e, k, w);  r <- r + W_c c
               d = W_d N(r);  logits = E d + b
 
-Of a spiking network (activation "lif" or "if") the weights of every product get spikes, graded ones (graded.py) of d and, in
+Of a spiking network ("lif", "if" or "graded_lif") the weights of every product get spikes, graded ones (graded.py) of d and, in
 attention mode "shift", of c; but for W e, which is a look-up: tokens and positions have finitely many. Its memory is that of
 the membranes, carried along the sentence.
 
@@ -51,7 +51,7 @@ class Encoder(nn.Module):
         super().__init__()
         width = words.table.embedding_dim
         self.words, self.blocks, self.units = words, nn.ModuleList(blocks), units
-        self.to_current = currents(width, channels, spikes=False)
+        self.to_current = currents(width, channels, 1.0)
         self.to_key = nn.Linear(channels, width)
 
     def forward(self, source: Tensor, lengths: Tensor) -> Memory:
@@ -70,12 +70,12 @@ class Decoder(nn.Module):
     """Target so far and memory -> logits."""
 
     def __init__(
-        self, words: Words, channels: int, blocks: list[Block], units: list[Units], mode: str, levels: int
+        self, words: Words, channels: int, blocks: list[Block], units: list[Units], mode: str, levels: int, reach: float
     ) -> None:
         super().__init__()
         width = words.table.embedding_dim
         self.words, self.blocks, self.units = words, nn.ModuleList(blocks), nn.ModuleList(units)
-        self.to_current = currents(width, channels, spikes=False)
+        self.to_current = currents(width, channels, 1.0)
         self.to_query = nn.ModuleList(nn.Linear(channels, width) for _ in blocks)
         self.attention = Attention(mode)
         self.from_context = nn.ModuleList(
@@ -83,7 +83,7 @@ class Decoder(nn.Module):
         )
         self.to_word = nn.Linear(channels, width)
         self.dropout = nn.Dropout(words.dropout.p)
-        self.to_logits = GradedLinear(width, words.table.num_embeddings, levels)
+        self.to_logits = GradedLinear(width, words.table.num_embeddings, levels, reach=reach)
         self.to_logits.weight = words.table.weight
         nn.init.zeros_(self.to_logits.bias)
 
@@ -115,7 +115,7 @@ class ConvTranslator(Translator):
     attention                 "softmax", or "shift": accumulate-only
     embedding_size, hidden_size, blocks, kernel_size   E, channels of r, blocks on either side, taps k
     dropout                   of embeddings and of d by value, of what convolutions get a mask for each sentence
-    levels                    of the graded spikes d; spiking only
+    levels, reach             of the graded spikes d; spiking only
     options                   further arguments of LIF or IF: leak, dyadic_leak, surrogate, ..
     """
 
@@ -131,6 +131,7 @@ class ConvTranslator(Translator):
         dropout: float = 0.25,
         positions: int = 100,
         levels: int = 4,
+        reach: float = 1.0,
         options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -154,7 +155,7 @@ class ConvTranslator(Translator):
         several = [units() for _ in range(blocks + 1)]
         spikes = levels if activation in SPIKING else 0
         words = Words(table, positions, dropout)
-        self.decoder = Decoder(words, hidden_size, stack(causal=True), several, attention, spikes)
+        self.decoder = Decoder(words, hidden_size, stack(causal=True), several, attention, spikes, reach)
 
     def encode(self, source: Tensor, lengths: Tensor) -> Memory:
         """See Translator."""

@@ -1,32 +1,46 @@
 r"""Analog values as graded spikes, and products with them.
 
-``g(u) = R(T clip(u, -1, 1)) / T``, R rounding half away from zero: a packet of up to T unit spikes with a sign; T = 1: ternary
-spikes. Backward, the gradient of the clip. T is a power of two: a product with weights is ``|k|`` additions and a shift.
+``k = R(T clip(u / M, -1, 1));  g(u) = k M / T``, R rounding half away from zero: a packet of up to T unit spikes with a sign;
+T = 1: ternary spikes. Backward, the gradient of the clip. T and M, the largest value (``reach``), are powers of two: a product
+with weights is ``|k|`` additions and a shift.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spikeseq.errors import ConfigError
 from spikeseq.ops.spike import round_half_away, straight_through
 from spikeseq.shapes import check_time_steps
 
 
-def graded(u: Tensor, levels: int) -> Tensor:
-    """``[..]`` -> multiples of 1 / levels in -1 .. 1, ``[..]``."""
-    clipped = torch.clamp(u, -1, 1)
-    return straight_through(round_half_away(clipped * levels) / levels, clipped)
+def graded(u: Tensor, levels: int, reach: float = 1.0) -> Tensor:
+    """``[..]`` -> multiples of reach / levels in -reach .. reach, ``[..]``."""
+    clipped = torch.clamp(u / reach, -1, 1)
+    return straight_through(round_half_away(clipped * levels) / levels, clipped) * reach
 
 
 class GradedLinear(nn.Linear):
-    """``W g(u) + b``; levels 0: ``W u + b``."""
+    """``W g(u) + b``; levels 0: ``W u + b``. ``reach``: the largest value that is sent."""
 
-    def __init__(self, in_features: int, out_features: int, levels: int = 0, bias: bool = True) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, levels: int = 0, bias: bool = True, reach: float = 1.0
+    ) -> None:
         super().__init__(in_features, out_features, bias)
         self.levels = check_time_steps(levels) if levels else 0
+        if not (isinstance(reach, int | float) and 0 < reach < math.inf and math.frexp(reach)[0] == 0.5):
+            raise ConfigError(f"reach={reach!r}: pass a power of two, so that a product with it is a shift")
+        self.reach = float(reach)
 
     def forward(self, input: Tensor) -> Tensor:
         """``[.., I] -> [.., O]``."""
-        return F.linear(graded(input, self.levels) if self.levels else input, self.weight, self.bias)
+        sent = graded(input, self.levels, self.reach) if self.levels else input
+        return F.linear(sent, self.weight, self.bias)
+
+    def unit_spikes(self, input: Tensor) -> Tensor:
+        """``|k|`` of each value; levels above 0."""
+        return (graded(input, self.levels, self.reach) * (self.levels / self.reach)).abs()

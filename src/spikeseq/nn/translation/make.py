@@ -1,6 +1,6 @@
 """A translation network by the name of its cell.
 
-"lif", "if", "relu", "glu"   ConvTranslator (conv.py): spiking, or its twins
+"lif", "if", "graded_lif", "relu", "glu"   ConvTranslator (conv.py): spiking, or its twins
 "lstm"                       LSTMTranslator (lstm.py)
 "plain_lif", "plain_if"      PlainTranslator (plain.py)
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from spikeseq.errors import ConfigError, nearest
-from spikeseq.nn.memory import check_cell
+from spikeseq.nn.graded_lif import GradedLIF
+from spikeseq.nn.memory import check_cell, check_options
 from spikeseq.nn.translation.base import Translator
 from spikeseq.nn.translation.conv import ConvTranslator
 from spikeseq.nn.translation.lstm import LSTMTranslator
 from spikeseq.nn.translation.plain import PlainTranslator
-from spikeseq.nn.translation.units import ACTIVATIONS
+from spikeseq.nn.translation.units import ACTIVATIONS, GRADED
 
 CELLS = (*ACTIVATIONS, "lstm", "plain_lif", "plain_if")
 
@@ -31,6 +32,7 @@ def translator(
     kernel_size: int = 3,
     positions: int = 100,
     levels: int = 4,
+    reach: float = 1.0,
     options: dict[str, Any] | None = None,
 ) -> Translator:
     """Return the network with fresh weights; ``layers``: blocks, or layers, on either side.
@@ -41,7 +43,10 @@ def translator(
     if cell not in CELLS:
         raise ConfigError(f"cell={cell!r}: {nearest(str(cell), CELLS)}")
     if cell in ACTIVATIONS:
-        check_cell("relu" if cell == "glu" else cell, own)
+        if cell == GRADED:
+            check_options(cell, GradedLIF, own)
+        else:
+            check_cell("relu" if cell == "glu" else cell, own)
         return ConvTranslator(
             vocabulary,
             cell,
@@ -53,6 +58,7 @@ def translator(
             dropout,
             positions,
             levels,
+            reach,
             own,
         )
     if attention != "softmax":
@@ -63,7 +69,9 @@ def translator(
         return LSTMTranslator(vocabulary, embedding_size, hidden_size, layers, dropout, positions)
     neuron = cell.removeprefix("plain_")
     check_cell(neuron, own)
-    return PlainTranslator(vocabulary, neuron, embedding_size, hidden_size, layers, dropout, positions, levels, own)
+    return PlainTranslator(
+        vocabulary, neuron, embedding_size, hidden_size, layers, dropout, positions, levels, reach, own
+    )
 
 
 def twin(model: Translator, cell: str) -> Translator:

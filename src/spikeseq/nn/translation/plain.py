@@ -53,6 +53,7 @@ class PlainTranslator(Translator):
         dropout: float = 0.25,
         positions: int = 100,
         levels: int = 4,
+        reach: float = 1.0,
         options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -69,13 +70,13 @@ class PlainTranslator(Translator):
             for layer in range(check_size("layers", layers)):
                 inputs = embedding_size if layer == 0 else hidden_size
                 neurons = kind(hidden_size, **(options or {}))
-                made += [currents(inputs, hidden_size, spikes=layer > 0), neurons, SequenceDropout(dropout)]
+                made += [currents(inputs, hidden_size, 2.0 if layer > 0 else 1.0), neurons, SequenceDropout(dropout)]
             return made
 
         self.source_words, self.target_words = Words(table, positions, dropout), Words(table, positions, dropout)
-        self.encoder = Sequential(*body(), currents(hidden_size, hidden_size, spikes=True), Integrator("length"))
+        self.encoder = Sequential(*body(), currents(hidden_size, hidden_size, 2.0), Integrator("length"))
         self.decoder = Sequential(*body(), nn.Linear(hidden_size, embedding_size))
-        self.to_logits = GradedLinear(embedding_size, vocabulary, levels)
+        self.to_logits = GradedLinear(embedding_size, vocabulary, levels, reach=reach)
         self.to_logits.weight = table.weight
         nn.init.zeros_(self.to_logits.bias)
 
