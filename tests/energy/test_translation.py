@@ -35,8 +35,8 @@ def test_attention_by_hand():
     assert only(count(Attention("softmax"), given)).macs == 2 * 2 * 2 * 3
     found = only(count(Attention("shift"), given))
     # spikes that meet: query 0 with key 0: 2, with key 1: 1; query 1 with key 0: 0, with key 1: 1
-    # every weight is above 0: for each of 2 queries the values' 4 + 2 unit spikes
-    assert (found.macs, found.acs) == (0, 4 + 2 * 6)
+    # every weight is above 0: for each of 2 queries the values' 2 + 1 unit spikes of 1 / 2
+    assert (found.macs, found.acs) == (0, 4 + 2 * 3)
 
 
 def test_what_two_populations_send_together():

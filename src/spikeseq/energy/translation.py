@@ -20,7 +20,7 @@ from torch import Tensor
 from spikeseq.energy.counts import LayerCount
 from spikeseq.energy.dense import linear, spike_counts
 from spikeseq.energy.registry import Call, register
-from spikeseq.nn.translation.attention import LEVELS, SMALLEST, Attention
+from spikeseq.nn.translation.attention import LEVELS, REACH, SMALLEST, Attention
 from spikeseq.nn.translation.block import GatedSum
 from spikeseq.nn.translation.graded import GradedLinear, graded
 
@@ -71,7 +71,7 @@ def _meeting(query: Tensor, key: Tensor, there: Tensor) -> float:
 
 def _weighted(weights: Tensor, value: Tensor, there: Tensor) -> float:
     """Unit spikes of values, once for each weight that is not 0."""
-    spikes = (graded(value, LEVELS) * LEVELS).abs().sum(-1) * there  # [B, S]
+    spikes = (graded(value, LEVELS, REACH) * (LEVELS / REACH)).abs().sum(-1) * there  # [B, S]
     return float(((weights > 0).sum(1) * spikes).sum())
 
 

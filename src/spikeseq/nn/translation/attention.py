@@ -6,7 +6,7 @@ For queries q ``[B, L, E]``, keys k and values w ``[B, S, E]``, padding of the s
     "shift"     d_j = t(q) . t(k_j)            t: ternary spikes; d counts agreeing spikes, less the opposed
                 m_j = floor((max_i d_i - d_j) / 4);   a_j = 2^-m_j, 0 from m = 8
                 a_j <- a_j 2^-p                p the smallest with sum_j a_j <= 2^p
-                c   = sum_j a_j g(w_j)         g: graded spikes of LEVELS levels; shifts and additions
+                c   = sum_j a_j g(w_j)         g: graded spikes of LEVELS levels up to REACH; shifts and additions
 
 "shift" is a softmax to the base 2^(1/4) whose quotients are rounded to powers of two; backward, its own softmax stands in.
 Both divide nothing by sqrt(E) but in "softmax", where queries are scaled by 2^-3: a shift.
@@ -26,7 +26,7 @@ from spikeseq.nn.translation.graded import graded
 from spikeseq.ops.spike import straight_through
 
 MODES = ("softmax", "shift")
-LEVELS = 4  # of values and of contexts in mode "shift"
+LEVELS, REACH = 4, 2.0  # of values and of contexts in mode "shift": values have deviations of about 1
 STEP = 0.25  # agreeing spikes of which 1 / STEP double a weight
 SMALLEST = 8  # m from which a weight is 0
 FAR = -(2.0**12)  # score of padding
@@ -49,7 +49,7 @@ class Attention(nn.Module):
             return torch.bmm(weights, value), weights
         scores = torch.bmm(graded(query, 1), graded(key, 1).transpose(1, 2)).masked_fill(~there[:, None], FAR)
         weights = shift_weights(scores)
-        return torch.bmm(weights, graded(value, LEVELS)), weights
+        return torch.bmm(weights, graded(value, LEVELS, REACH)), weights
 
     def extra_repr(self) -> str:
         """The mode."""

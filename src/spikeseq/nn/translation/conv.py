@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from spikeseq.nn.translation.attention import LEVELS, Attention
+from spikeseq.nn.translation.attention import LEVELS, REACH, Attention
 from spikeseq.nn.translation.base import Decoded, Translator, Words, word_table
 from spikeseq.nn.translation.block import Block
 from spikeseq.nn.translation.graded import GradedLinear
@@ -79,7 +79,7 @@ class Decoder(nn.Module):
         self.to_query = nn.ModuleList(nn.Linear(channels, width) for _ in blocks)
         self.attention = Attention(mode)
         self.from_context = nn.ModuleList(
-            GradedLinear(width, channels, LEVELS if mode == "shift" else 0) for _ in blocks
+            GradedLinear(width, channels, LEVELS if mode == "shift" else 0, reach=REACH) for _ in blocks
         )
         self.to_word = nn.Linear(channels, width)
         self.dropout = nn.Dropout(words.dropout.p)
