@@ -21,6 +21,8 @@ def test_graded_linear_multiplies_with_the_levels():
     torch.manual_seed(0)
     layer, x = GradedLinear(5, 3, 4), torch.randn(2, 5)
     torch.testing.assert_close(layer(x), graded(x, 4) @ layer.weight.t() + layer.bias)
+    layer.levels = 0
+    torch.testing.assert_close(layer(x), x @ layer.weight.t() + layer.bias)
 
 
 def test_the_largest_graded_spike_is_a_setting_and_a_power_of_two():
@@ -30,10 +32,8 @@ def test_the_largest_graded_spike_is_a_setting_and_a_power_of_two():
     assert layer(x).flatten().tolist() == [0 - 2 + 4, 4 - 2 - 4]  # steps of 2, half away from zero
     assert layer.unit_spikes(x).tolist() == [[0, 1, 2], [2, 1, 2]]
     for wrong in (3.0, 0.0, -2.0, float("inf"), "4"):
-        with pytest.raises(ConfigError, match="reach=.*a power of two"):
+        with pytest.raises(ConfigError, match=r"reach=.*a power of two"):
             GradedLinear(3, 1, 2, reach=wrong)
-    layer.levels = 0
-    torch.testing.assert_close(layer(x), x @ layer.weight.t() + layer.bias)
 
 
 @torch.no_grad()
