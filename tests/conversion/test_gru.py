@@ -144,18 +144,25 @@ def test_more_time_steps_come_nearer(trained_gru, digits):
 
 
 def test_what_comes_out_only_accumulates_and_can_be_trained(trained_gru, digits):
-    """Three epochs bring a conversion at T = 2 back to within four points of the GRU."""
+    """Six epochs bring a conversion at T = 2 back to within four points of the GRU.
+
+    The rate falls to 0: at a constant one the accuracy moves by three points from epoch to epoch, and from processor to processor
+    (five seeds here: 0.922 to 0.929, the GRU 0.944).
+    """
     snn = spikeseq.convert(trained_gru, ConvertConfig(2), digits.train.x[:512].split(256)).model
     assert_accumulate_only(snn, digits.test.x[:4], allow=["input layer"])
     before = accuracy(snn, digits.test)
     torch.manual_seed(0)
     optimizer = torch.optim.Adam(snn.train().parameters(), lr=5e-3)
-    for _ in range(3):
+    epochs, steps = 6, -(-len(digits.train.y) // 32)
+    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, epochs * steps)
+    for _ in range(epochs):
         for rows in torch.randperm(len(digits.train.y)).split(32):
             loss = F.cross_entropy(snn(digits.train.x[rows]), digits.train.y[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            falling.step()
     after = accuracy(snn, digits.test)
     assert after > max(before + 0.05, accuracy(trained_gru, digits.test) - 0.04)
     assert_accumulate_only(snn, digits.test.x[:4], allow=["input layer"])
