@@ -146,7 +146,7 @@ def test_more_time_steps_come_nearer(trained_gru, digits):
 def test_what_comes_out_only_accumulates_and_can_be_trained(trained_gru, digits):
     """Six epochs bring a conversion at T = 2 back to within four points of the GRU.
 
-    The rate falls to 0: at a constant one the accuracy moves by three points from epoch to epoch, and from processor to processor
+    The rate falls to 0: at a constant one the accuracy moves by three points from epoch to epoch and from machine to machine
     (five seeds here: 0.922 to 0.929, the GRU 0.944).
     """
     snn = spikeseq.convert(trained_gru, ConvertConfig(2), digits.train.x[:512].split(256)).model
