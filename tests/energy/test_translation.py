@@ -137,7 +137,8 @@ def test_a_spiking_network_beside_its_twins(pair):
     found = compare(model, [pair])
     assert list(found.counts) == ["LSTM", "GLU", "ReLU", "spiking"]
     for label in ("GLU", "ReLU"):
-        assert found.counts[label] == count(make(label.lower()), pair)
+        assert found.counts[label].per_layer == count(make(label.lower()), pair).per_layer
+    assert {counted.elements for counted in found.counts.values()} == {7}  # one sentence, whoever translates it
     one = translator("lstm", 23, embedding_size=8, hidden_size=16, layers=1, positions=12)
     assert found.counts["LSTM"].macs_per_element == count(one, pair).macs_per_element
     assert found.counts["spiking"] == count(model, pair)

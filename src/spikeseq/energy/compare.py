@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -113,14 +113,17 @@ def _with_twins(model: TextClassifier | PictureClassifier | Translator, batches:
         twins = {label: twin(model, label.lower()) for label in ("LSTM", "GLU", "ReLU")}
     else:
         twins = {label: model.twin(label.lower()) for label in ("LSTM", "GRU", "ReLU")}
-    counts = {label: count(network, batches) for label, network in twins.items()}
-    counts["spiking"] = count(model, batches)
-    own = counts["spiking"].per_layer
+    spiking = count(model, batches)
+    # of one sentence or picture all have the same elements; layers that run several times an element count them several times
+    counts = {label: replace(count(network, batches), elements=spiking.elements) for label, network in twins.items()}
+    counts["spiking"] = spiking
+    own = spiking.per_layer
     total, first = (
         sum(c.macs - c.elementwise - c.int8_macs for c in counts[label].per_layer) for label in ("LSTM", "spiking")
     )
     rate = sum(c.spikes for c in own) / sum(c.comparisons / _signs(model.get_submodule(c.name)) for c in own)
-    return Comparison(counts, 1, rate, total / first if first else None)
+    steps = max((m.levels for m in model.modules() if isinstance(m, GradedLIF)), default=1)
+    return Comparison(counts, steps, rate, total / first if first else None)
 
 
 def _signs(layer: nn.Module) -> int:
