@@ -7,7 +7,7 @@ r"""Convolutional encoder-decoder with attention: spiking, or its twins with ReL
               d = W_d N(r);  logits = E d + b
 
 Of a spiking network ("lif", "if" or "graded_lif") the weights of every product get spikes, graded ones (graded.py) of d and, in
-attention mode "shift", of c; but for W e, which is a look-up: tokens and positions have finitely many. Its membranes are carried
+attention mode "shift", of c; but for W e, which is a look-up: tokens and positions are finitely many. Membranes are carried
 along the sentence.
 
 Sources: Gehring et al. (2017), arXiv:1705.03122; Rathi & Roy, LITE-SNN, IEEE TCDS 16(6), 2024, whose network is not public.
