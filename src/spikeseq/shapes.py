@@ -15,10 +15,10 @@ from spikeseq.errors import ConfigError, ShapeError
 TIME_STEPS = (1, 2, 4, 8, 16)
 
 
-def check_time_steps(time_steps: int) -> int:
+def check_time_steps(time_steps: int, name: str = "time_steps") -> int:
     """Return ``time_steps`` if it is a power of two up to 16, so that every division by it is a shift."""
     if isinstance(time_steps, bool) or time_steps not in TIME_STEPS:
-        raise ConfigError(f"time_steps={time_steps!r}: T must be a power of two up to 16; pass one of {TIME_STEPS}")
+        raise ConfigError(f"{name}={time_steps!r}: T must be a power of two up to 16; pass one of {TIME_STEPS}")
     return int(time_steps)
 
 
@@ -26,6 +26,20 @@ def check_size(name: str, value: object) -> int:
     """Return ``value`` if it is a whole number, 1 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(f"{name}={value!r}: pass a whole number, 1 or more")
+    return value
+
+
+def check_number(name: str, value: object) -> float:
+    """Return ``value`` if it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
+        raise ConfigError(f"{name}={value!r}: pass a finite number")
+    return value
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}={value!r}: pass True or False")
     return value
 
 

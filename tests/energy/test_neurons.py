@@ -204,6 +204,20 @@ def test_every_operation_of_graded_spikes(name):
             assert getattr(counted, field) == machine.did[field], (counted.name, field)
 
 
+def test_each_product_counts_the_spikes_of_the_layer_before_it():
+    torch.manual_seed(2)
+    events = (torch.rand(L, 1, I) < 0.4).double()
+    layers = [nn.Linear(I, H), snn.GradedLIF(H, levels=4, threshold=1.0), nn.Linear(H, H), snn.LIF(H), nn.Linear(H, O)]
+    model = snn.Sequential(*layers).double()
+    with torch.no_grad():
+        model[2].bias.fill_(0.7)
+    graded = model[1](model[0](events))[0]
+    binary = model[3](model[2](graded))[0]
+    assert 5 < binary.sum() < binary.numel()
+    found = [layer.acs for layer in count(model, events).per_layer]
+    assert found[0::2] == [events.sum() * H, 4 * graded.abs().sum() * H, binary.sum() * O]
+
+
 def test_graded_spikes_only_accumulate():
     model = network(snn.GradedLIF(H, levels=2, leak=0.5, dyadic_leak=True, threshold=1.0)).float()
     x = torch.randn(L, 1, I)

@@ -6,6 +6,7 @@ import torch
 from spikeseq.energy import assert_accumulate_only, audit, compare, count
 from spikeseq.energy.compare import has_counterparts
 from spikeseq.nn import GradedLIF
+from spikeseq.nn.observe import observing
 from spikeseq.nn.translation import translator
 from spikeseq.nn.translation.attention import Attention
 from spikeseq.nn.translation.block import GatedSum
@@ -88,7 +89,11 @@ def make(cell, attention="softmax", **options):
 
 @pytest.mark.parametrize(
     ("cell", "options"),
-    [("lif", {"leak": 0.5, "dyadic_leak": True}), ("if", {}), ("graded_lif", {"dyadic_leak": True, "levels": 2})],
+    [
+        ("lif", {"leak": 0.5, "dyadic_leak": True}),
+        ("if", {}),
+        ("graded_lif", {"leak": 0.7, "dyadic_leak": True, "levels": 2, "threshold": 1.0}),
+    ],
 )
 def test_with_shift_attention_it_only_accumulates(pair, cell, options):
     model = make(cell, "shift", **options)
@@ -130,6 +135,22 @@ def test_the_lstm_by_hand(pair):
     decoder = 5 * (4 * h * (e + h) + 3 * h + 4 * h * 2 * h + 3 * h + 3 * h * e + e * 23)
     attention = 5 * 7 * (h + 2 * h)
     assert found.macs_per_element * found.elements == encoder + decoder + attention
+
+
+def test_the_rate_of_graded_spikes_is_that_of_the_unit_spikes_they_could_send(pair):
+    model = make("graded_lif", levels=2, threshold=1.0)
+    sent, could = [], []
+    with torch.no_grad(), observing() as seen:
+        model(**pair)
+    for one in seen:
+        sent.append(float(one.output.abs().sum()) * 2)
+        could.append(one.output.numel() * 2)
+    d = {layer.name: layer for layer in count(model, pair).per_layer}[
+        "decoder.to_logits"
+    ]  # 4 levels, width 8, 5 tokens
+    found = compare(model, [pair])
+    assert found.spike_rate == pytest.approx((sum(sent) + d.spikes) / (sum(could) + 4 * 8 * 5))
+    assert found.time_steps == 2
 
 
 def test_a_spiking_network_beside_its_twins(pair):

@@ -159,8 +159,12 @@ def test_it_starts_from_its_trained_twin_and_is_priced_beside_it(eight, capsys):
     assert all(word in said for word in ("ReLU", "GLU", "LSTM", "decoder.attention", "not accumulate-only"))
     assert main(["energy", str(eight / "relu" / "model.pt")]) == 2
     assert "cell='relu', which does not spike" in capsys.readouterr().err
-    with pytest.raises(CheckpointError, match=r"relu.model\.pt': its layers send values, graded spikes are k / T"):
+    with pytest.raises(CheckpointError, match=r"relu.model\.pt': weights behind graded spikes"):
         fit(recipe("graded_lif", train={**quick, **start}), eight / "graded", progress=False)
+    fit(recipe("graded_lif", train=quick), eight / "graded", progress=False)
+    back = {"start_from": str(eight / "graded" / "model.pt")}
+    with pytest.raises(CheckpointError, match="weights behind graded spikes"):
+        fit(recipe("lif", train={**quick, **back}), eight / "back", progress=False)
     other = {**RECIPE["model"], "cell": "lif", "hidden_size": 32}
     with pytest.raises(CheckpointError, match=r"relu.model\.pt': its weights have other shapes"):
         fit(make_recipe({**RECIPE, "model": other, "train": {**quick, **start}}), eight / "other", progress=False)

@@ -107,7 +107,7 @@ def compare(model: nn.Module, batches: Any) -> Comparison:
 
 
 def _with_twins(model: TextClassifier | PictureClassifier | Translator, batches: list[Any]) -> Comparison:
-    """The same network with gates, and with ReLU, beside its neurons; each compares once for each spike that it could send."""
+    """The same network with gates, and with ReLU, beside its neurons."""
     twins: dict[str, nn.Module]
     if isinstance(model, Translator):
         twins = {label: twin(model, label.lower()) for label in ("LSTM", "GLU", "ReLU")}
@@ -121,7 +121,9 @@ def _with_twins(model: TextClassifier | PictureClassifier | Translator, batches:
     total, first = (
         sum(c.macs - c.elementwise - c.int8_macs for c in counts[label].per_layer) for label in ("LSTM", "spiking")
     )
-    rate = sum(c.spikes for c in own) / sum(c.comparisons / _signs(model.get_submodule(c.name)) for c in own)
+    senders = [(c, model.get_submodule(c.name)) for c in own]
+    senders = [(c, layer) for c, layer in senders if isinstance(layer, Neurons | GradedLinear)]
+    rate = sum(c.spikes for c, _ in senders) / sum(c.comparisons / _signs(layer) for c, layer in senders)
     steps = max((m.levels for m in model.modules() if isinstance(m, GradedLIF)), default=1)
     return Comparison(counts, steps, rate, total / first if first else None)
 

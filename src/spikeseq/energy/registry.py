@@ -41,7 +41,7 @@ class Call:
     output: Any
     seen: tuple[Seen, ...]  # what recurrent layers of this library inside it transmitted
     time_steps: int = (
-        1  # the largest T of the model's spiking, graded or quantised layers: what they transmit, averaged, is k / T
+        1  # T of the spiking, graded or quantised layer that ran last: what it transmits, averaged, is k / T
     )
     dense: bool = False  # quantised layers and none that spikes: k / T arrives as a number of few bits, not as spikes
     codes: tuple[Code, ...] = ()  # of the model's layers with multi-bit outputs

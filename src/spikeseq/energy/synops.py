@@ -14,10 +14,12 @@ from spikeseq.energy.counts import Counts, LayerCount, merged
 from spikeseq.energy.dense import few_bits
 from spikeseq.energy.registry import Call, Code, Window, counted, rule_of
 from spikeseq.errors import DataError
+from spikeseq.nn.conv import SpikingConv1d, SpikingConv2d
 from spikeseq.nn.current_kinds import CurrentKind
 from spikeseq.nn.graded_lif import GradedLIF
 from spikeseq.nn.kinds import GridKind, QuantizedKind
 from spikeseq.nn.mode import evaluating
+from spikeseq.nn.neurons import Neurons
 from spikeseq.nn.observe import observing
 from spikeseq.nn.recurrent import Recurrent
 
@@ -70,6 +72,15 @@ def codes_of(model: nn.Module) -> Iterator[Code]:
                 yield Code(unit, quantizer.largest, few_bits(quantizer.largest))
 
 
+def _sends(module: nn.Module) -> int:
+    """T of a layer that transmits k / T; 0 for one that hands on what it gets."""
+    if isinstance(module, Recurrent):
+        return module.kind.time_steps
+    if isinstance(module, GradedLIF):
+        return module.levels
+    return 1 if isinstance(module, Neurons | SpikingConv1d | SpikingConv2d) else 0
+
+
 def _together(pools: Sequence[Window]) -> Window:
     """One pooling behind the other is one over the windows of both."""
     return Window(math.prod(p.size for p in pools), math.prod(p.divisor for p in pools))
@@ -86,8 +97,7 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
     """Counts of every call of every layer that has a rule."""
     found: list[LayerCount] = []
     kinds = [m.kind for m in model.modules() if isinstance(m, Recurrent)]
-    graded = [m.levels for m in model.modules() if isinstance(m, GradedLIF)]
-    steps = max([*(kind.time_steps for kind in kinds), *graded], default=1)
+    steps = [1]  # T of the layer whose spikes arrive; events of the data are binary
     quantized = [isinstance(kind, GridKind) for kind in kinds if isinstance(kind, QuantizedKind)]
     dense = bool(quantized) and not any(quantized)
     codes = tuple(codes_of(model))
@@ -110,8 +120,9 @@ def _run(model: nn.Module, batch: Any, layers: Mapping[str, nn.Module]) -> list[
                 own, window = tuple(seen[starts.pop() :]), _together(pools)
                 pools.clear()
                 found.extend(
-                    rule(module, Call(name, args, kwargs, output, own, steps, dense, codes, window, not found))
+                    rule(module, Call(name, args, kwargs, output, own, steps[-1], dense, codes, window, not found))
                 )
+                steps.append(_sends(module) or steps[-1])
 
             hooks.append(module.register_forward_pre_hook(before, with_kwargs=True))
             hooks.append(module.register_forward_hook(after, with_kwargs=True))

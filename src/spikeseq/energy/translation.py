@@ -22,7 +22,7 @@ from spikeseq.energy.dense import linear, spike_counts
 from spikeseq.energy.registry import Call, register
 from spikeseq.nn.translation.attention import LEVELS, REACH, SMALLEST, Attention
 from spikeseq.nn.translation.block import GatedSum
-from spikeseq.nn.translation.graded import GradedLinear, graded
+from spikeseq.nn.translation.graded import GradedLinear, graded, unit_spikes
 
 
 @register(GradedLinear)
@@ -31,7 +31,7 @@ def graded_linear(module: GradedLinear, call: Call) -> list[LayerCount]:
     if not module.levels:
         return linear(module, call)
     x, outputs = call.argument(0, "input"), float(module.out_features)
-    k = module.unit_spikes(x)
+    k = unit_spikes(x, module.levels, module.reach)
     rows, spikes = float(x.shape[:-1].numel()), float(k.sum())
     biases = 0.0 if module.bias is None else outputs
     acs, events, sent = spikes * outputs, float((k > 0).sum()) * outputs, float((k > 0).sum())
@@ -71,7 +71,7 @@ def _meeting(query: Tensor, key: Tensor, there: Tensor) -> float:
 
 def _weighted(weights: Tensor, value: Tensor, there: Tensor) -> float:
     """Unit spikes of values, once for each weight that is not 0."""
-    spikes = (graded(value, LEVELS, REACH) * (LEVELS / REACH)).abs().sum(-1) * there  # [B, S]
+    spikes = unit_spikes(value, LEVELS, REACH).sum(-1) * there  # [B, S]
     return float(((weights > 0).sum(1) * spikes).sum())
 
 

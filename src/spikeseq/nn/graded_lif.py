@@ -10,7 +10,7 @@ from typing import Any
 
 from spikeseq.nn.lif import NeuronCell, NeuronLayer
 from spikeseq.ops.cells.graded_lif import GradedLIFStep
-from spikeseq.shapes import check_time_steps
+from spikeseq.shapes import check_flag, check_number, check_time_steps
 
 RANGE, GATE_RANGE = (
     3.0,
@@ -48,11 +48,11 @@ class GradedLIF(NeuronLayer):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            channels, leak, learn_leak, dyadic_leak, threshold=_first(threshold, gate), learn_threshold=learn_threshold,
-            device=device, dtype=dtype,
+            channels, check_number("leak", leak), learn_leak, dyadic_leak, threshold=_first(threshold, gate),
+            learn_threshold=learn_threshold, device=device, dtype=dtype,
         )  # fmt: skip
-        self.element = GradedLIFStep(check_time_steps(levels), gate)
-        self.levels, self.gate, self.batch_first = levels, gate, batch_first
+        self.levels, self.gate = check_time_steps(levels, "levels"), check_flag("gate", gate)
+        self.element, self.batch_first = GradedLIFStep(self.levels, gate), batch_first
 
     def extra_repr(self) -> str:
         """Channels and levels."""
@@ -77,11 +77,11 @@ class GradedLIFCell(NeuronCell):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            channels, leak, learn_leak, dyadic_leak, threshold=_first(threshold, gate), learn_threshold=learn_threshold,
-            device=device, dtype=dtype,
+            channels, check_number("leak", leak), learn_leak, dyadic_leak, threshold=_first(threshold, gate),
+            learn_threshold=learn_threshold, device=device, dtype=dtype,
         )  # fmt: skip
-        self.element = GradedLIFStep(check_time_steps(levels), gate)
-        self.levels, self.gate = levels, gate
+        self.levels, self.gate = check_time_steps(levels, "levels"), check_flag("gate", gate)
+        self.element = GradedLIFStep(self.levels, gate)
 
     def extra_repr(self) -> str:
         """Channels and levels."""

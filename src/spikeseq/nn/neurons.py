@@ -13,7 +13,7 @@ from spikeseq.ops.cells.lif import LIFStep
 from spikeseq.ops.neuron import LIFParams, Reset, dyadic_leak
 from spikeseq.ops.reference import Step
 from spikeseq.ops.spike import SURROGATES, Surrogate, Triangle, clamp_through
-from spikeseq.shapes import check_size
+from spikeseq.shapes import check_flag, check_number, check_size
 
 
 class NeuronOptions(TypedDict, total=False):
@@ -50,13 +50,13 @@ class Neurons(nn.Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        if not threshold >= SMALLEST:
+        if not check_number("threshold", threshold) >= SMALLEST:
             raise ConfigError(f"threshold={threshold!r}: pass {SMALLEST} or more, in units of the current")
-        if leak is not None and not 0 <= leak <= 1:
+        if leak is not None and not 0 <= check_number("leak", leak) <= 1:
             raise ConfigError(f"leak={leak!r}: a factor per element from 0 to 1; 1 means no leak")
         if reset not in ("subtract", "zero"):
             raise ConfigError(f"reset={reset!r}: {nearest(str(reset), ('subtract', 'zero'))}")
-        self.channels, self.rounded = channels, rounded
+        self.channels, self.rounded = channels, check_flag("dyadic_leak", rounded)
         self.step = LIFStep(surrogate_of(surrogate), reset)
         self.element: Step = self.step  # what runs along a sequence
         shape = () if channels is None else (check_size("channels", channels),)

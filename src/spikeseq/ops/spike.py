@@ -48,6 +48,12 @@ def quantize_unit(u: Tensor, levels: int, shift: float = 0.5) -> Tensor:
     return straight_through(level_count(u, levels, shift) / levels, torch.clamp(u, 0, 1))
 
 
+def quantize_signed(u: Tensor, levels: int) -> Tensor:
+    """Quantise to ``{-1, .., 0, 1/levels, .., 1}``, half away from zero; the gradient is that of ``clip(u, -1, 1)``."""
+    clipped = torch.clamp(u, -1, 1)
+    return straight_through(round_half_away(clipped * levels) / levels, clipped)
+
+
 def hard_gate(a: Tensor, threshold: Tensor | float, levels: int | None = None, shift: float = 0.5) -> Tensor:
     r"""``hs(a) = clip(a / V + 1/2, 0, 1)``, the line in place of a sigmoid; ``levels`` T quantises it to k/T.
 

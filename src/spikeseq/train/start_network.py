@@ -64,10 +64,11 @@ def transplant(model: nn.Module, source: nn.Module, path: str) -> None:
 
     Raises CheckpointError where they are of other shapes, or of another unit.
     """
-    if any(isinstance(m, GradedLIF) for m in model.modules()):
+    one, other = (any(isinstance(m, GradedLIF) for m in network.modules()) for network in (model, source))
+    if one != other:
         raise CheckpointError(
-            f"checkpoint {path!r}: its layers send values, graded spikes are k / T of a range, so its weights have another "
-            "unit; start from a network with graded spikes, or from fresh weights with that one as train.teacher"
+            f"checkpoint {path!r}: weights behind graded spikes, k / T of a range, have another unit than those behind values "
+            "or binary spikes; start from a network of the same cell, or from fresh weights with that one as train.teacher"
         )
     own, given = _weights(model), _weights(source)
     if [p.shape for p in own] != [p.shape for p in given]:

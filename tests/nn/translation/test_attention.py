@@ -5,7 +5,7 @@ import torch
 
 from spikeseq.errors import ConfigError
 from spikeseq.nn.translation.attention import Attention, shift_weights
-from spikeseq.nn.translation.graded import GradedLinear, graded
+from spikeseq.nn.translation.graded import GradedLinear, graded, unit_spikes
 
 
 def test_graded_spikes_by_hand():
@@ -30,9 +30,9 @@ def test_the_largest_graded_spike_is_a_setting_and_a_power_of_two():
     with torch.no_grad():
         layer.weight.fill_(1.0)
     assert layer(x).flatten().tolist() == [0 - 2 + 4, 4 - 2 - 4]  # steps of 2, half away from zero
-    assert layer.unit_spikes(x).tolist() == [[0, 1, 2], [2, 1, 2]]
-    for wrong in (3.0, 0.0, -2.0, float("inf"), "4"):
-        with pytest.raises(ConfigError, match=r"reach=.*a power of two"):
+    assert unit_spikes(x, 2, 4.0).tolist() == [[0, 1, 2], [2, 1, 2]]
+    for wrong in (3.0, 0.0, -2.0, float("inf"), "4", True, 2.0**40):
+        with pytest.raises(ConfigError, match=r"reach=.*(a power of two|a finite number)"):
             GradedLinear(3, 1, 2, reach=wrong)
 
 

@@ -7,12 +7,14 @@ from spikeseq.errors import ConfigError, ShapeError
 from spikeseq.nn.translation import CELLS, translator
 from spikeseq.nn.translation.base import select
 
-KINDS = [(cell, "softmax") for cell in CELLS] + [("lif", "shift"), ("relu", "shift")]
+KINDS = [(cell, "softmax") for cell in CELLS] + [("lif", "shift"), ("relu", "shift"), ("graded_lif", "shift")]
 VOCABULARY = 23
 
 
 def make(cell, attention="softmax", **options):
     torch.manual_seed(1)
+    if cell == "graded_lif":  # by itself it forgets what it did not send
+        options = {"options": {"leak": 0.75, "levels": 2, "threshold": 1.0}, **options}
     return translator(
         cell, VOCABULARY, embedding_size=8, hidden_size=16, layers=2, attention=attention, positions=12, **options
     ).eval()
@@ -71,7 +73,7 @@ def test_the_source_and_earlier_tokens_matter_and_every_weight_learns(cell, atte
     assert still == []
 
 
-@pytest.mark.parametrize("cell", ["lif", "lstm", "plain_lif"])
+@pytest.mark.parametrize("cell", ["lif", "graded_lif", "lstm", "plain_lif"])
 def test_a_row_goes_on_from_where_it_was_picked(cell):
     model, (source, target, lengths) = make(cell), pairs()
     rows = torch.tensor([2, 0, 2])

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from spikeseq import nn as snn
+from spikeseq.errors import ConfigError
 from spikeseq.ops.cells.graded_lif import GradedLIFStep
 from spikeseq.ops.neuron import LIFParams, LIFState
 from spikeseq.ops.reference import scan_reference
@@ -96,3 +98,28 @@ def test_the_engine_equals_the_plain_loop_with_every_gradient(gate):
         found.append((spikes, end.v, *torch.autograd.grad(loss, [drive, v, threshold, leak])))
     for a, b in zip(*found, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)  # sums of the gradient in another order
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"levels": 3}, "levels=3: T must be a power of two"), ({"levels": True}, "levels=True"), ({"leak": None}, "leak=None"),
+        ({"leak": "0.5"}, "leak='0.5': pass a finite number"), ({"leak": 1.5}, "leak=1.5"), ({"gate": "no"}, "gate='no'"),
+        ({"threshold": float("inf")}, "threshold=inf"), ({"threshold": 0.0}, "threshold=0.0"),
+        ({"threshold": True}, "threshold=True"), ({"dyadic_leak": "no"}, "dyadic_leak='no'"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [snn.GradedLIF, snn.GradedLIFCell])
+def test_options_that_cannot_work(kind, options, words):
+    with pytest.raises(ConfigError, match=words):
+        kind(5, **options)
+
+
+def test_the_cell_is_the_layer_element_by_element():
+    torch.manual_seed(7)
+    layer, cell = snn.GradedLIF(H, leak=0.75, threshold=1.0), snn.GradedLIFCell(H, leak=0.75, threshold=1.0)
+    x, state = torch.randn(L, B, H), None
+    for n, whole in enumerate(layer(x)[0]):
+        spikes, state = cell(x[n], state)
+        assert torch.equal(spikes, whole)
+    assert torch.equal(state.v, layer(x)[1].v)

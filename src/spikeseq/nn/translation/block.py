@@ -24,7 +24,7 @@ class BlockState(NamedTuple):
 
     units: Any  # LIFState of z, or None
     window: Tensor  # [B, k - 1, C] the last z, oldest first; [B, 0, C] where the block is not causal
-    gates: Any  # LIFState of A and B, or None
+    gates: Any  # LIFState of A and B, of graded spikes one of each, or None
 
 
 class GatedSum(nn.Module):
@@ -53,7 +53,7 @@ class Block(nn.Module):
         self.kernel_size, self.causal = kernel_size, causal
         self.units = Units(activation, channels, options)
         self.dropout = SequenceDropout(dropout)
-        self.conv = currents(channels * kernel_size, 2 * channels, gain_behind(activation))
+        self.conv = currents(channels * kernel_size, 2 * channels, gain_behind(activation, options))
         self.gates: Units | Gates = (
             Gates(activation, channels, options) if activation == GRADED else Units(activation, 2 * channels, options)
         )

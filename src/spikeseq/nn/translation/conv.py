@@ -116,7 +116,7 @@ class ConvTranslator(Translator):
     embedding_size, hidden_size, blocks, kernel_size   E, channels of r, blocks on either side, taps k
     dropout                   of embeddings and of d by value, of what convolutions get a mask for each sentence
     levels, reach             of the graded spikes d; spiking only
-    options                   further arguments of LIF or IF: leak, dyadic_leak, surrogate, ..
+    options                   further arguments of the neurons: leak, dyadic_leak, surrogate, levels, ..
     """
 
     def __init__(

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spikeseq.errors import ConfigError
-from spikeseq.ops.spike import round_half_away, straight_through
-from spikeseq.shapes import check_time_steps
+from spikeseq.ops.spike import quantize_signed
+from spikeseq.shapes import check_number, check_time_steps
 
 
 def graded(u: Tensor, levels: int, reach: float = 1.0) -> Tensor:
     """``[..]`` -> multiples of reach / levels in -reach .. reach, ``[..]``."""
-    clipped = torch.clamp(u / reach, -1, 1)
-    return straight_through(round_half_away(clipped * levels) / levels, clipped) * reach
+    return quantize_signed(u / reach, levels) * reach
+
+
+def unit_spikes(u: Tensor, levels: int, reach: float = 1.0) -> Tensor:
+    """``|k|`` of each value ``[..]``."""
+    return (quantize_signed(u / reach, levels) * levels).abs()
 
 
 class GradedLinear(nn.Linear):
@@ -31,8 +34,9 @@ class GradedLinear(nn.Linear):
         self, in_features: int, out_features: int, levels: int = 0, bias: bool = True, reach: float = 1.0
     ) -> None:
         super().__init__(in_features, out_features, bias)
-        self.levels = check_time_steps(levels) if levels else 0
-        if not (isinstance(reach, int | float) and 0 < reach < math.inf and math.frexp(reach)[0] == 0.5):
+        self.levels = 0 if levels == 0 and not isinstance(levels, bool) else check_time_steps(levels, "levels")
+        largest = 2.0**16
+        if not (1 / largest <= check_number("reach", reach) <= largest and math.frexp(reach)[0] == 0.5):
             raise ConfigError(f"reach={reach!r}: pass a power of two, so that a product with it is a shift")
         self.reach = float(reach)
 
@@ -40,7 +44,3 @@ class GradedLinear(nn.Linear):
         """``[.., I] -> [.., O]``."""
         sent = graded(input, self.levels, self.reach) if self.levels else input
         return F.linear(sent, self.weight, self.bias)
-
-    def unit_spikes(self, input: Tensor) -> Tensor:
-        """``|k|`` of each value; levels above 0."""
-        return (graded(input, self.levels, self.reach) * (self.levels / self.reach)).abs()

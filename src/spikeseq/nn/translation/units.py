@@ -57,7 +57,8 @@ class Gates(nn.Module):
     def __init__(self, activation: str, channels: int, options: dict[str, Any]) -> None:
         super().__init__()
         self.values = Units(activation, channels, options)
-        self.gates = Units(activation, channels, {**options, "gate": True})
+        own = {name: value for name, value in options.items() if name != "threshold"}  # that of the values
+        self.gates = Units(activation, channels, {**own, "gate": True})
 
     def forward(self, x: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
         """As of Units, with a state for each population."""
@@ -76,8 +77,8 @@ def currents(inputs: int, outputs: int, gain: float) -> nn.Linear:
     return made
 
 
-def gain_behind(activation: str) -> float:
+def gain_behind(activation: str, options: dict[str, Any]) -> float:
     """For :func:`currents` behind such units: binary spikes in a quarter of the elements, graded ones of v / V, or values."""
     if activation == GRADED:
-        return RANGE
+        return float(options.get("threshold") or RANGE)
     return 2.0 if activation in SPIKING else 1.0

@@ -23,11 +23,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from spikeseq.ops.neuron import LIFParams, LIFState
-from spikeseq.ops.spike import quantize_unit, round_half_away, straight_through
+from spikeseq.ops.spike import quantize_signed, quantize_unit
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,6 @@ class GradedLIFStep:
             spikes = quantize_unit(u + 0.5, self.levels)
             told = spikes.detach() - 0.5
         else:
-            clipped = torch.clamp(u, -1, 1)
-            spikes = straight_through(round_half_away(clipped * self.levels) / self.levels, clipped)
+            spikes = quantize_signed(u, self.levels)
             told = spikes.detach()
         return spikes, LIFState(v - params.threshold * told)  # detached: a reset carries no error back
