@@ -98,6 +98,8 @@ def make(cell, attention="softmax", **options):
 def test_with_shift_attention_it_only_accumulates(pair, cell, options):
     model = make(cell, "shift", **options)
     assert_accumulate_only(model, pair, allow=LOOK_UPS)
+    three = translator(cell, 23, 8, 16, 3, attention="shift", positions=12, options=options).eval()
+    assert_accumulate_only(three, pair, allow=LOOK_UPS)  # three blocks: no mean over them
     found = count(model, pair)
     macs = {layer.name: layer.macs for layer in found.per_layer if layer.macs}
     assert macs == {"encoder.to_current": 7 * 8 * 16, "decoder.to_current": 5 * 8 * 16}

@@ -70,7 +70,8 @@ def attention(model: Translator, source: Tensor, lengths: Tensor, tokens: list[i
     before: Any = torch.tensor([[BEGIN, *tokens[:-1]]])[:, : model.positions]
     with torch.no_grad():
         weights = model.decode(before, model.encode(source, lengths)).attention
-    return None if weights is None else weights[0]
+    # relative to all that was looked at: of softmax the mean over layers
+    return None if weights is None else weights[0] / weights[0].sum(-1, keepdim=True)
 
 
 def looked_at(weights: Tensor, read: list[str], written: list[str]) -> tuple[list[dict[str, Any]], list[Column]]:

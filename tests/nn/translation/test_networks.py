@@ -87,7 +87,7 @@ def test_attention_weights_are_those_of_the_tokens_that_are_there():
     model, (source, target, lengths) = make("lif"), pairs()
     weights = model.decode(target, model.encode(source, lengths)).attention
     assert weights.shape == (3, 6, 7)
-    torch.testing.assert_close(weights.sum(-1), torch.ones(3, 6))
+    torch.testing.assert_close(weights.sum(-1), 2 * torch.ones(3, 6))  # two blocks
     assert not weights[2, :, lengths[2] :].any()
 
 

@@ -23,7 +23,7 @@ class Decoded(NamedTuple):
 
     logits: Tensor  # [B, L, V]
     state: Any  # to go on from
-    attention: Tensor | None  # [B, L, S] weights of the source's tokens, the mean over layers; None without attention
+    attention: Tensor | None  # [B, L, S] weights of the source's tokens, their sum over layers; None without attention
 
 
 class Words(nn.Module):

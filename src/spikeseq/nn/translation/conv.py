@@ -104,7 +104,7 @@ class Decoder(nn.Module):
         sent, last = self.units[-1](r, start.last)
         logits = self.to_logits(self.dropout(self.to_word(sent)).transpose(0, 1))
         state = DecoderState(start.position + target.shape[1], tuple(found), last)
-        return Decoded(logits, state, torch.stack(seen).detach().sum(0) / len(seen))
+        return Decoded(logits, state, torch.stack(seen).detach().sum(0))
 
 
 class ConvTranslator(Translator):
