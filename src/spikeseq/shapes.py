@@ -39,7 +39,7 @@ def check_number(name: str, value: object) -> float:
 def check_flag(name: str, value: object) -> bool:
     """Return ``value`` if it is True or False."""
     if not isinstance(value, bool):
-        raise ConfigError(f"{name}={value!r}: pass True or False")
+        raise ConfigError(f"{name}={value!r} is not valid; use True or False")
     return value
 
 

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from spikeseq.data.idx import parse_idx
-from spikeseq.data.options import MAX_SEED, check_choice, check_flag, check_integer
+from spikeseq.data.options import MAX_SEED, check_choice, check_integer
 from spikeseq.data.sequence import SequenceData, Split
 from spikeseq.data.shuffle import permutation
 from spikeseq.data.sources import DataFile
 from spikeseq.data.verify import read
+from spikeseq.shapes import check_flag
 
 URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MEAN, STD = 0.1307, 0.3081  # of the train pixels in [0, 1] at 28 x 28, the customary figures

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from spikeseq.data.options import check_choice, check_flag, check_integer
+from spikeseq.data.options import check_choice, check_integer
 from spikeseq.data.sources import DataFile
 from spikeseq.data.text.pairs import Pairs, TranslationData
 from spikeseq.data.text.tokenizer import LARGEST, Tokenizer, train_tokenizer
 from spikeseq.data.verify import REMEDY, read
 from spikeseq.errors import DataError
+from spikeseq.shapes import check_flag
 
 COMMIT = "a3d2e0d26b56f3846f66a952536ffed4e401d05a"
 ADDRESS = f"https://raw.githubusercontent.com/multi30k/dataset/{COMMIT}/data/task1/raw"

@@ -19,9 +19,3 @@ def check_integer(option: str, value: object, low: int, high: int) -> None:
     """Raise ConfigError unless value is an integer (no bool) with low <= value <= high."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
         raise ConfigError(f"{option}={value!r} is not valid; use an integer from {low} to {high}")
-
-
-def check_flag(option: str, value: object) -> None:
-    """Raise ConfigError unless value is True or False."""
-    if not isinstance(value, bool):
-        raise ConfigError(f"{option}={value!r} is not valid; use True or False")

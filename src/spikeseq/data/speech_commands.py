@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spikeseq.data.options import MAX_SEED, check_choice, check_flag, check_integer
+from spikeseq.data.options import MAX_SEED, check_choice, check_integer
 from spikeseq.data.sequence import Decibels, SequenceData, Split
 from spikeseq.data.speech.audio import Skipping
 from spikeseq.data.speech.logmel import FLOOR
 from spikeseq.data.speech_commands_prepared import WORDS15, read_prepared
 from spikeseq.data.speech_commands_tasks import Examples, archive_examples, classes_of
 from spikeseq.errors import ConfigError
+from spikeseq.shapes import check_flag
 
 SOURCES = {
     "prepared": "Speech Commands v0.01 and v0.02, 15 words, prepared log-mel features, arXiv:1804.03209",

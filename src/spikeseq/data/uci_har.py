@@ -13,13 +13,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from spikeseq.data.options import check_choice, check_flag, check_integer
+from spikeseq.data.options import check_choice, check_integer
 from spikeseq.data.sequence import SequenceData, Split
 from spikeseq.data.sources import find
 from spikeseq.data.uci_har_archive import ORIGINAL, SERVED, URL, read_archive
 from spikeseq.data.uci_har_windows import CLASSES, PREPARED, TRAIN_SUBJECTS, Windows, read_prepared
 from spikeseq.data.verify import read
 from spikeseq.errors import ConfigError
+from spikeseq.shapes import check_flag
 
 # every seventh or so of the 21: later subjects sat and stood longer, so the choice is spread over the numbers
 VALID_SUBJECTS = (7, 15, 22, 29)

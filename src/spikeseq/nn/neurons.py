@@ -61,10 +61,10 @@ class Neurons(nn.Module):
         self.element: Step = self.step  # what runs along a sequence
         shape = () if channels is None else (check_size("channels", channels),)
         first = torch.full(shape, float(threshold), device=device, dtype=dtype)
-        self.threshold = nn.Parameter(first, requires_grad=learn_threshold)
+        self.threshold = nn.Parameter(first, requires_grad=check_flag("learn_threshold", learn_threshold))
         self.leak: nn.Parameter | None = None
         if leak is not None:
-            self.leak = nn.Parameter(torch.full_like(first, leak), requires_grad=learn_leak)
+            self.leak = nn.Parameter(torch.full_like(first, leak), requires_grad=check_flag("learn_leak", learn_leak))
 
     def effective(self) -> LIFParams:
         """Threshold and leak as they are used, ``[C]`` or scalar: inside their ranges, the leak rounded if so asked."""

@@ -106,7 +106,9 @@ def test_the_engine_equals_the_plain_loop_with_every_gradient(gate):
         ({"levels": 3}, "levels=3: T must be a power of two"), ({"levels": True}, "levels=True"), ({"leak": None}, "leak=None"),
         ({"leak": "0.5"}, "leak='0.5': pass a finite number"), ({"leak": 1.5}, "leak=1.5"), ({"gate": "no"}, "gate='no'"),
         ({"threshold": float("inf")}, "threshold=inf"), ({"threshold": 0.0}, "threshold=0.0"),
-        ({"threshold": True}, "threshold=True"), ({"dyadic_leak": "no"}, "dyadic_leak='no'"),
+        ({"threshold": True}, "threshold=True"), ({"learn_leak": "no"}, "learn_leak='no'"),
+        ({"learn_threshold": 1}, "learn_threshold=1"),
+        ({"dyadic_leak": "no"}, "dyadic_leak='no'"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", [snn.GradedLIF, snn.GradedLIFCell])

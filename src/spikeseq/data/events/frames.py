@@ -15,8 +15,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from spikeseq.data.options import check_choice, check_flag, check_integer
+from spikeseq.data.options import check_choice, check_integer
 from spikeseq.errors import ConfigError, DataError
+from spikeseq.shapes import check_flag
 
 
 class Events(NamedTuple):
